@@ -1,0 +1,1 @@
+"""Puna: one LLM server for your own machines."""

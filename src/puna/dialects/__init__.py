@@ -1,0 +1,1 @@
+"""The families of HTTP APIs: each parses requests into jobs and renders deltas."""

@@ -1,0 +1,1 @@
+"""The runner process's half: tokens in, tokens out."""

@@ -1,0 +1,1 @@
+"""Machines that can start runners."""

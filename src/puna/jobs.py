@@ -1,0 +1,362 @@
+"""The language between the floors: what is asked (jobs) and what comes back (deltas).
+
+All are frozen msgspec structs, so that they cross process borders as they are. Messages and
+tools are OpenAI-shaped. Nothing here knows a dialect, an engine or a model.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+from puna.errors import BadRequest
+
+Priority = Literal["interactive", "normal", "batch"]
+Role = Literal["system", "user", "assistant", "tool"]
+FinishReason = Literal["stop", "length", "tool_calls", "cancelled"]
+
+
+class TextPart(msgspec.Struct, frozen=True, tag="text"):
+    """A piece of a message's text."""
+
+    text: str
+
+
+class ImagePart(msgspec.Struct, frozen=True, tag="image"):
+    """An image by its bytes (PNG, JPEG, …, as they came)."""
+
+    data: bytes
+
+
+Part = TextPart | ImagePart
+
+
+class ToolCall(msgspec.Struct, frozen=True):
+    """A call that a model wants made; the arguments are a JSON object."""
+
+    name: str
+    arguments: dict[str, Any]
+    id: str = ""
+
+
+class Tool(msgspec.Struct, frozen=True):
+    """A tool that a model may call; the parameters are a JSON schema."""
+
+    name: str
+    description: str = ""
+    parameters: dict[str, Any] = {}
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One message of a conversation."""
+
+    role: Role
+    parts: tuple[Part, ...] = ()
+    thinking: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_name: str = ""
+    tool_call_id: str = ""
+
+    @property
+    def text(self) -> str:
+        """The message's text, without its images."""
+        return "".join(part.text for part in self.parts if isinstance(part, TextPart))
+
+    @property
+    def images(self) -> tuple[bytes, ...]:
+        """The message's images in their order."""
+        return tuple(part.data for part in self.parts if isinstance(part, ImagePart))
+
+
+def message(role: Role, text: str) -> Message:
+    """A message of plain text."""
+    return Message(role=role, parts=(TextPart(text),))
+
+
+# Every value that people may send, with the least and the most it may be.
+SAMPLING_BOUNDS: dict[str, tuple[float, float]] = {
+    "temperature": (0.0, 100.0),
+    "top_k": (0, 1_000_000),
+    "top_p": (0.0, 1.0),
+    "min_p": (0.0, 1.0),
+    "typical_p": (0.0, 1.0),
+    "repeat_last_n": (-1, 65_536),
+    "repeat_penalty": (0.01, 100.0),
+    "presence_penalty": (-100.0, 100.0),
+    "frequency_penalty": (-100.0, 100.0),
+    "mirostat": (0, 2),
+    "mirostat_tau": (0.0, 100.0),
+    "mirostat_eta": (0.0, 10.0),
+    "dry_multiplier": (0.0, 100.0),
+    "dry_base": (1.0, 100.0),
+    "dry_allowed_length": (0, 10_000),
+    "dry_last_n": (-1, 65_536),
+    "xtc_probability": (0.0, 1.0),
+    "xtc_threshold": (0.0, 1.0),
+    "seed": (0, 2**64 - 1),
+}
+
+
+class Sampling(msgspec.Struct, frozen=True):
+    """How tokens are drawn; the defaults are Ollama's. A window of -1 is the whole context."""
+
+    temperature: float = 0.8
+    top_k: int = 40
+    top_p: float = 0.9
+    min_p: float = 0.0
+    typical_p: float = 1.0
+    repeat_last_n: int = 64
+    repeat_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    mirostat: int = 0
+    mirostat_tau: float = 5.0
+    mirostat_eta: float = 0.1
+    dry_multiplier: float = 0.0
+    dry_base: float = 1.75
+    dry_allowed_length: int = 2
+    dry_last_n: int = -1
+    dry_breakers: tuple[str, ...] = ("\n", ":", '"', "*")
+    xtc_probability: float = 0.0
+    xtc_threshold: float = 0.1
+    seed: int | None = None
+    logit_bias: dict[int, float] = {}
+    banned_tokens: tuple[int, ...] = ()
+    allowed_tokens: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, (least, most) in SAMPLING_BOUNDS.items():
+            value = getattr(self, name)
+            # Written so that NaN, which no comparison holds for, is refused as well.
+            if value is not None and not least <= value <= most:
+                raise BadRequest(f"{name} is {value}, it must be from {least:g} to {most:g}.")
+        if any(not -1e9 <= bias <= 1e9 for bias in self.logit_bias.values()):
+            raise BadRequest("A logit_bias must be a number from -1e9 to 1e9.")
+        if len(self.dry_breakers) > 64 or any(len(text) > 64 for text in self.dry_breakers):
+            raise BadRequest("dry_breakers takes at most 64 strings of at most 64 characters.")
+
+
+class Constraint(msgspec.Struct, frozen=True):
+    """A language that the output must belong to.
+
+    `value` is a JSON schema's text, a regex, a grammar, or a JSON list of choices; for `json` it
+    is empty.
+    """
+
+    kind: Literal["json", "json_schema", "regex", "gbnf", "lark", "choice"]
+    value: str = ""
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """When an output ends. `max_tokens` of None is: as the context allows."""
+
+    max_tokens: int | None = None
+    min_tokens: int = 0
+    stop: tuple[str, ...] = ()
+    stop_tokens: tuple[int, ...] = ()
+    ignore_eos: bool = False
+
+    def __post_init__(self) -> None:
+        if self.max_tokens is not None and not 0 <= self.max_tokens <= 10_000_000:
+            raise BadRequest("max_tokens must be from 0 to 10000000.")
+        if not 0 <= self.min_tokens <= 10_000_000:
+            raise BadRequest("min_tokens must be from 0 to 10000000.")
+        if len(self.stop) > 64 or any(not 0 < len(text) <= 1000 for text in self.stop):
+            raise BadRequest("stop takes at most 64 strings of 1 to 1000 characters.")
+
+
+class Fit(msgspec.Struct, frozen=True):
+    """What happens when a conversation outgrows its context.
+
+    `truncate`: drop the oldest turns of a prompt that is too long, else refuse it. `shift`: while
+    generating, drop the oldest tokens after `keep`, else end with `length`.
+    """
+
+    context: int | None = None
+    truncate: bool = True
+    shift: bool = False
+    keep: int = 4
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """Whose job it is: for fairness, limits and audit the principal, for caches the domain."""
+
+    principal: str = "local"
+    domain: str = "local"
+    priority: Priority = "interactive"
+
+
+class ChatJob(msgspec.Struct, frozen=True, tag="chat"):
+    """Answer a conversation."""
+
+    id: str
+    model: str
+    messages: tuple[Message, ...]
+    owner: Owner = Owner()
+    tools: tuple[Tool, ...] = ()
+    tool_choice: Literal["auto", "none", "required"] | ToolCall = "auto"
+    parallel_tool_calls: bool = True
+    think: bool | Literal["low", "medium", "high"] | None = None
+    sampling: Sampling = Sampling()
+    constraint: Constraint | None = None
+    limits: Limits = Limits()
+    fit: Fit = Fit()
+    choices: int = 1
+    logprobs: int | None = None
+    prompt_logprobs: int | None = None
+    continue_last: bool = False
+    template_values: dict[str, Any] = {}
+
+
+class CompleteJob(msgspec.Struct, frozen=True, tag="complete"):
+    """Go on with a text, or with tokens; with a suffix, fill in the middle."""
+
+    id: str
+    model: str
+    prompt: str | tuple[int, ...]
+    owner: Owner = Owner()
+    suffix: str | None = None
+    images: tuple[bytes, ...] = ()
+    sampling: Sampling = Sampling()
+    constraint: Constraint | None = None
+    limits: Limits = Limits()
+    fit: Fit = Fit()
+    choices: int = 1
+    logprobs: int | None = None
+    prompt_logprobs: int | None = None
+    echo: bool = False
+    parse_special: bool = False
+
+
+class EmbedJob(msgspec.Struct, frozen=True, tag="embed"):
+    """Turn texts (or tokens) into vectors."""
+
+    id: str
+    model: str
+    inputs: tuple[str | tuple[int, ...], ...]
+    owner: Owner = Owner()
+    truncate: bool = True
+    dimensions: int | None = None
+    normalise: bool = True
+
+
+class RerankJob(msgspec.Struct, frozen=True, tag="rerank"):
+    """Score documents by how well they answer a query."""
+
+    id: str
+    model: str
+    query: str
+    documents: tuple[str, ...]
+    owner: Owner = Owner()
+    truncate: bool = True
+
+
+Job = ChatJob | CompleteJob | EmbedJob | RerankJob
+GenerateJob = ChatJob | CompleteJob
+
+
+class TokenLogprob(msgspec.Struct, frozen=True, array_like=True):
+    """A token's log-probability, and the likeliest tokens in its place.
+
+    `bytes` are exact also where the token is only a part of a character.
+    """
+
+    token: int
+    bytes: bytes
+    logprob: float
+    top: tuple[tuple[int, bytes, float], ...] = ()
+
+
+class PromptDelta(msgspec.Struct, frozen=True, tag="prompt", array_like=True):
+    """The prompt is known: how many tokens, and how many of them a cache already held."""
+
+    tokens: int
+    cached: int
+    logprobs: tuple[TokenLogprob | None, ...] = ()
+
+
+class ProgressDelta(msgspec.Struct, frozen=True, tag="progress", array_like=True):
+    """How much of the prompt has been worked through."""
+
+    done: int
+    total: int
+
+
+class TextDelta(msgspec.Struct, frozen=True, tag="t", array_like=True):
+    """A piece of the answer, whole characters only."""
+
+    text: str
+    choice: int = 0
+    tokens: tuple[int, ...] = ()
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+class ThinkingDelta(msgspec.Struct, frozen=True, tag="think", array_like=True):
+    """A piece of what the model thinks before it answers."""
+
+    text: str
+    choice: int = 0
+    tokens: tuple[int, ...] = ()
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+class ToolCallDelta(msgspec.Struct, frozen=True, tag="call", array_like=True):
+    """A tool call, growing: the first delta of an index has the name, each a piece of arguments.
+
+    The pieces of `arguments` joined are the JSON text of one object.
+    """
+
+    index: int
+    name: str
+    arguments: str
+    id: str = ""
+    choice: int = 0
+    tokens: tuple[int, ...] = ()
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+class FinishDelta(msgspec.Struct, frozen=True, tag="finish", array_like=True):
+    """One choice has ended; `stop` is the string or token id that ended it, where one did."""
+
+    reason: FinishReason
+    choice: int = 0
+    stop: str | int | None = None
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """What a job took, counted and measured, in tokens and seconds."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    queue_seconds: float = 0.0
+    load_seconds: float = 0.0
+    prompt_seconds: float = 0.0
+    output_seconds: float = 0.0
+    total_seconds: float = 0.0
+
+
+class DoneDelta(msgspec.Struct, frozen=True, tag="done", array_like=True):
+    """All choices have ended."""
+
+    usage: Usage
+    seed: int = 0
+
+
+class VectorsDelta(msgspec.Struct, frozen=True, tag="vectors", array_like=True):
+    """Vectors of an embed job (rows of float32, joined) or scores of a rerank job (one a row)."""
+
+    data: bytes
+    width: int
+    tokens: tuple[int, ...]
+
+
+Delta = (
+    PromptDelta
+    | ProgressDelta
+    | TextDelta
+    | ThinkingDelta
+    | ToolCallDelta
+    | FinishDelta
+    | DoneDelta
+    | VectorsDelta
+)

@@ -1,0 +1,1 @@
+"""Text for every engine: templates, tokens, markup; knows no engine."""

@@ -10,7 +10,6 @@ import html
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -66,11 +65,8 @@ def fetch(folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         archive = Path(scratch) / ARCHIVE
-        with (
-            urllib.request.urlopen(archive_url(), timeout=300) as answer,
-            archive.open("wb") as out,
-        ):
-            shutil.copyfileobj(answer, out)
+        with urllib.request.urlopen(archive_url(), timeout=300) as answer:
+            archive.write_bytes(answer.read())
         found = hashlib.sha256(archive.read_bytes()).hexdigest()
         if found != SHA256:
             raise SystemExit(f"{ARCHIVE} has SHA-256 {found}, expected {SHA256}.")

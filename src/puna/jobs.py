@@ -257,11 +257,11 @@ GenerateJob = ChatJob | CompleteJob
 class TokenLogprob(msgspec.Struct, frozen=True, array_like=True):
     """A token's log-probability, and the likeliest tokens in its place.
 
-    `bytes` are exact also where the token is only a part of a character.
+    `piece` is exact also where the token is only a part of a character.
     """
 
     token: int
-    bytes: bytes
+    piece: bytes
     logprob: float
     top: tuple[tuple[int, bytes, float], ...] = ()
 

@@ -112,7 +112,9 @@ class Cache:
         if not length:
             return None, 0
         # A kept slot that ends right there can be taken over without losing anything.
-        return min(slots, key=lambda slot: (slot not in self._kept, self._rest(slot, length))), length
+        return min(
+            slots, key=lambda slot: (slot not in self._kept, self._rest(slot, length))
+        ), length
 
     def _whole(self, space: Hashable, tokens: Sequence[int]) -> tuple[int | None, int]:
         """The kept slot whose tokens all are the beginning: a state cannot be cut back."""

@@ -79,6 +79,10 @@ class Context:
         self._slides = model.window > 0
         self._batch = _Batch(placement.batch)
         self._rows: list[int] = []
+        # Between streams the library copies at the next step only, so until then the target's
+        # cells are not there to be read, nor may the source's be written by hand.
+        self._copying: set[int] = set()
+        self.batch = placement.batch
         self.adapters(adapters)
 
     def _params(self, placement: Placement, embeddings: bool) -> abi.LlamaContextParams:
@@ -124,6 +128,7 @@ class Context:
     def step(self, spans: list[Span]) -> Outcome:
         """Run the model over these spans. Their rows of logits then lie in their order."""
         self._rows = self._batch.fill(spans)
+        self._copying.clear()
         result = self._call.llama_decode(self.pointer, self._batch.struct)
         if result < 0 or result > Outcome.ABORTED:
             raise EngineFailed(f"The engine failed in a step ({result}).")
@@ -132,6 +137,7 @@ class Context:
     def step_vectors(self, slot: int, positions: Ints, vectors: Floats) -> Outcome:
         """Run the model over vectors (of an image) in the place of tokens."""
         batch = _VectorBatch(slot, positions, vectors)
+        self._copying.clear()
         result = self._call.llama_decode(self.pointer, batch.struct)
         if result < 0 or result > Outcome.ABORTED:
             raise EngineFailed(f"The engine failed in a step over an image ({result}).")
@@ -186,6 +192,8 @@ class Context:
         whole = not self.pooled or self.model.recurrent
         self._call.llama_memory_seq_cp(self._memory, source, target, -1, -1 if whole else length)
         if self._holds(target, length):
+            if not self.pooled:
+                self._copying |= {source, target}
             return True
         self.clear(target)
         return False
@@ -216,14 +224,18 @@ class Context:
         )
 
     def save(self, slot: int) -> bytes:
-        """The cache of a sequence as bytes."""
+        """The cache of a sequence as bytes; empty while it cannot be read."""
+        if slot in self._copying:
+            return b""
         size = self._call.llama_state_seq_get_size(self.pointer, slot)
         buffer = (C.c_uint8 * size)()
         written = self._call.llama_state_seq_get_data(self.pointer, buffer, size, slot)
         return bytes(memoryview(buffer)[:written])
 
     def restore(self, slot: int, state: bytes) -> bool:
-        """Bring back what `save` gave, into an empty sequence."""
+        """Bring back what `save` gave, into an empty sequence; False where that cannot be."""
+        if slot in self._copying or not state:
+            return False
         if self._call.llama_state_seq_set_data(self.pointer, state, len(state), slot):
             return True
         self.clear(slot)

@@ -4,10 +4,10 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from puna.engine.constraints import Compiled, Matcher
+from puna.engine.logprobs import Scored
 from puna.engine.sampling import Drawn, Sampler
-from puna.engine.speculation import Speculation
 from puna.errors import ErrorReport
-from puna.jobs import FinishReason, Sampling
+from puna.jobs import FinishReason, Limits, Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +24,8 @@ class Request:
     length: int
     seed: int
     space: Hashable = ""
-    sampling: Sampling = Sampling()
-    max_tokens: int | None = None
-    min_tokens: int = 0
-    stop_tokens: frozenset[int] = frozenset()
-    ignore_eos: bool = False
+    sampling: Sampling = field(default_factory=Sampling)
+    limits: Limits = field(default_factory=Limits)
     constraint: Compiled | None = None
     logprobs: int | None = None
     prompt_logprobs: int | None = None
@@ -64,15 +61,17 @@ class Paused:
 class Output:
     """What a step brought for one request.
 
-    `drawn` does not have the token that ended the output; `count` counts it. `prompt` is there
-    once, when the prompt is done: how many of its tokens the cache had; `progress` before that.
+    `drawn` does not have the token that ended the output; `count` counts it. `cached` is there
+    once, when the prompt is done: how many of its tokens the cache had, and with it `seated`, the
+    time at which the request got its slot. `progress` says how far the prompt is.
     """
 
     key: str
     drawn: list[Drawn] = field(default_factory=list[Drawn])
     count: int = 0
     cached: int | None = None
-    prompt_logprobs: list[Drawn | None] = field(default_factory=list[Drawn | None])
+    prompt_logprobs: list[Scored | None] = field(default_factory=list[Scored | None])
+    seated: float = 0.0
     progress: int | None = None
     finish: Finish | None = None
     paused: Paused | None = None
@@ -92,18 +91,19 @@ class Sequence:
     arrival: int
     sampler: Sampler
     matcher: Matcher | None
-    speculation: Speculation | None
     tokens: list[int]
     prompt: int
     slot: int = -1
     computed: int = 0
-    emitted: int = 0
+    emitted: list[int] = field(default_factory=list[int])
     cached: int = 0
     turn: int = 0
     started: bool = False
+    announced: bool = False
     long: bool = False
     saved: tuple[bytes, int] = (b"", 0)
-    prompt_logprobs: list[Drawn | None] = field(default_factory=list[Drawn | None])
+    seated: float = 0.0
+    prompt_logprobs: list[Scored | None] = field(default_factory=list[Scored | None])
 
     @property
     def pending(self) -> int:
@@ -114,3 +114,22 @@ class Sequence:
     def entitlement(self) -> tuple[int, int]:
         """Who goes first: the lower."""
         return (self.request.rank, self.arrival)
+
+    def append(self, token: int) -> None:
+        """One more token has been emitted."""
+        self.tokens.append(token)
+        self.emitted.append(token)
+
+    def shift(self) -> int | None:
+        """Drop the older half of the tokens behind those to keep, and say how many are kept.
+
+        None where there is nothing to drop.
+        """
+        keep = min(self.request.keep, self.request.length // 2)
+        drop = (len(self.tokens) - keep) // 2
+        if not self.request.shift or drop < 1:
+            return None
+        del self.tokens[keep : keep + drop]
+        self.prompt = max(keep, self.prompt - drop)
+        self.started, self.long = False, True
+        return keep

@@ -22,6 +22,13 @@ class Share:
     drafts: list[int] = field(default_factory=list[int])
 
     @property
+    def outputs(self) -> int:
+        """How many rows of logits it wants, counted from its end."""
+        if self.sequence.request.prompt_logprobs is not None and not self.sequence.started:
+            return self.tokens
+        return 1 + len(self.drafts) if self.complete else 0
+
+    @property
     def complete(self) -> bool:
         """Whether the sequence's next token can be drawn after this step."""
         return self.tokens == self.sequence.pending
@@ -55,8 +62,10 @@ class Tempo:
             return 0
         return int(self._chunk)
 
-    def record(self, decodes: int, prefill: int, seconds: float) -> None:
+    def record(self, shares: list[Share], seconds: float) -> None:
         """What a step took."""
+        prefill = sum(share.tokens for share in shares if not share.sequence.started)
+        decodes = sum(share.sequence.started for share in shares)
         if not prefill:
             bucket = self._bucket(decodes)
             before = self._decode.get(bucket, seconds)
@@ -78,9 +87,7 @@ class Tempo:
         return decodes if decodes <= 8 else (decodes + 3) // 4 * 4
 
 
-def plan(
-    running: Iterable[Sequence], tempo: Tempo, batch: int, outputs: int
-) -> list[Share]:
+def plan(running: Iterable[Sequence], tempo: Tempo, batch: int, outputs: int) -> list[Share]:
     """The shares of the next step.
 
     Of the running sequences those of one adapter set take part: the set of the first one. Short

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar, cast
 
 from jinja2 import Environment, Template, TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2.ext import Extension
@@ -24,7 +24,7 @@ LENGTH_BYTES = 4
 class GenerationTag(Extension):
     """`{% generation %}`: training marks the assistant's words with it; here it does nothing."""
 
-    tags = {"generation"}
+    tags: ClassVar[set[str]] = {"generation"}
 
     def parse(self, parser: Parser) -> list[nodes.Node]:
         """The tag's body, as if the tag were not there."""
@@ -88,9 +88,10 @@ def environment() -> Environment:
         extensions=[GenerationTag, "jinja2.ext.loopcontrols"],
         cache_size=0,
     )
-    filters: dict[str, Callable[..., Any]] = sandbox.filters
+    # Jinja declares these two without the types of their values.
+    filters = cast("dict[str, Callable[..., Any]]", sandbox.filters)  # pyright: ignore[reportUnknownMemberType]
+    names = cast("dict[str, Any]", sandbox.globals)  # pyright: ignore[reportUnknownMemberType]
     filters["tojson"] = tojson
-    names: dict[str, Any] = sandbox.globals
     names["raise_exception"] = raise_exception
     names["strftime_now"] = strftime_now
     return sandbox

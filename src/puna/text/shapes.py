@@ -5,7 +5,7 @@ The form is OpenAI's. A `Shape` is found by `probing.py`; this room only writes 
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -98,8 +98,9 @@ class Writer(msgspec.Struct, frozen=True):
             case str():
                 return self.guard(value)
             case dict():
-                return {self.guard(key): self._guarded(each) for key, each in value.items()}  # pyright: ignore
+                entries = cast("dict[str, Any]", value)
+                return {self.guard(key): self._guarded(each) for key, each in entries.items()}
             case list():
-                return [self._guarded(each) for each in value]  # pyright: ignore
+                return [self._guarded(each) for each in cast("list[Any]", value)]
             case _:
                 return value

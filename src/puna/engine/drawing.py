@@ -65,6 +65,8 @@ class Drawing:
         Each row's draw is what it would be without drafts, and the next row counts only if the
         draft was that very token.
         """
+        if sequence.exhausted:
+            return 0, Finish("length")
         rows = rows[len(rows) - 1 - len(drafts) :]
         for accepted, row in enumerate(rows):
             matcher = sequence.matcher
@@ -82,7 +84,7 @@ class Drawing:
             return Finish("stop", None if token in self._vocabulary.end_tokens else token)
         self._accept(sequence, token)
         output.drawn.append(drawn)
-        if len(sequence.emitted) == request.limits.max_tokens:
+        if sequence.exhausted:
             return Finish("length")
         return self._fast_forward(sequence, output)
 
@@ -100,7 +102,7 @@ class Drawing:
             self._accept(sequence, token)
             output.drawn.append(Drawn(token))
             output.count += 1
-            if len(sequence.emitted) == request.limits.max_tokens:
+            if sequence.exhausted:
                 return Finish("length")
         return Finish("stop") if matcher.done else None
 
@@ -122,7 +124,9 @@ class Drawing:
                 pieces = [vocabulary.piece(token) for token in range(vocabulary.size)]
                 self._spellings = Spellings(
                     pieces,
-                    lambda text: vocabulary.tokenize(text.decode("utf-8", "replace"), special=False),
+                    lambda text: vocabulary.tokenize(
+                        text.decode("utf-8", "replace"), special=False
+                    ),
                 )
             self._breakers[texts] = self._spellings.breakers(texts)
         return self._breakers[texts]

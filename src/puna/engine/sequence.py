@@ -111,6 +111,12 @@ class Sequence:
         return len(self.tokens) - self.computed
 
     @property
+    def exhausted(self) -> bool:
+        """Whether as many tokens are out as were asked for."""
+        most = self.request.limits.max_tokens
+        return most is not None and len(self.emitted) >= most
+
+    @property
     def entitlement(self) -> tuple[int, int]:
         """Who goes first: the lower."""
         return (self.request.rank, self.arrival)

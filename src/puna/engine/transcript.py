@@ -7,10 +7,11 @@ back, and comes out when it has not.
 from collections.abc import Sequence
 from typing import assert_never
 
+from puna.engine.logprobs import Scored
 from puna.engine.sampling import Drawn
 from puna.engine.sequence import Finish
 from puna.jobs import Delta, FinishDelta, TextDelta, ThinkingDelta, TokenLogprob, ToolCallDelta
-from puna.text.markup import CallArguments, CallStart, Parser, Piece, Text, Thinking
+from puna.text.markup import CallArguments, CallEnd, CallStart, Parser, Piece, Text, Thinking
 from puna.text.stops import Stops
 from puna.text.stream import TextStream
 from puna.text.tokens import Tokenizer
@@ -43,11 +44,17 @@ class Transcript:
         tokens = [one.token for one in drawn]
         self.emitted += tokens
         self._tokens += tokens
-        self._logprobs += [self._logprob(one) for one in drawn if one.logprob is not None]
+        self._logprobs += [self.logprob(one) for one in drawn if one.logprob is not None]
         deltas = self._told(self._stops.push(self._stream.push(tokens)))
         if self._stops.hit is not None:
             deltas += self._ended(FinishDelta("stop", self._choice, self._stops.hit))
         return deltas
+
+    def replay(self, tokens: Sequence[int], *, finished: bool) -> None:
+        """Say nothing of these tokens: their deltas have been sent before, from elsewhere."""
+        self.push([Drawn(token) for token in tokens])
+        self._new_tokens()
+        self.finished = finished
 
     def finish(self, finish: Finish) -> list[Delta]:
         """What was held back, and why it ends."""
@@ -77,9 +84,9 @@ class Transcript:
         return self._deltas(self._parser.push(text))
 
     def _deltas(self, pieces: Sequence[Piece]) -> list[Delta]:
-        return [self._delta(piece) for piece in pieces]
+        return [self._delta(piece) for piece in pieces if not isinstance(piece, CallEnd)]
 
-    def _delta(self, piece: Piece) -> Delta:
+    def _delta(self, piece: Text | Thinking | CallStart | CallArguments) -> Delta:
         choice = self._choice
         match piece:
             case Text(text):
@@ -102,7 +109,8 @@ class Transcript:
         self._logprobs.clear()
         return tokens, logprobs
 
-    def _logprob(self, drawn: Drawn) -> TokenLogprob:
+    def logprob(self, drawn: Drawn | Scored) -> TokenLogprob:
+        """A token's log-probability as clients get it, with its bytes."""
         piece = self._tokenizer.piece
         top = tuple((token, piece(token), logprob) for token, logprob in drawn.top)
         return TokenLogprob(drawn.token, piece(drawn.token), drawn.logprob or 0.0, top)

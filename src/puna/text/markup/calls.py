@@ -5,7 +5,14 @@ from collections.abc import Sequence
 
 from puna.jobs import Tool
 from puna.text.markup import json_text
-from puna.text.markup.format import Assignments, Calls, JsonArguments, NamedCall, ObjectCall, Parameters
+from puna.text.markup.format import (
+    Assignments,
+    Calls,
+    JsonArguments,
+    NamedCall,
+    ObjectCall,
+    Parameters,
+)
 from puna.text.markup.parameters import ParameterReader
 from puna.text.markup.pieces import Tray
 from puna.text.markup.source import Source, Steps, words_of

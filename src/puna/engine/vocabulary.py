@@ -1,12 +1,16 @@
 """A model's vocabulary: text to tokens and back, as the library itself does it."""
 
 import ctypes as C
+from collections.abc import Sequence
 from functools import cached_property
+from typing import Literal
 
 from puna.engine import abi
 from puna.engine.libllama import Library
+from puna.text.tokens import Special
 
 _NONE = -1
+_WHOLE = abi.LlamaTokenAttr.CONTROL | abi.LlamaTokenAttr.UNKNOWN | abi.LlamaTokenAttr.USER_DEFINED
 
 
 class Vocabulary:
@@ -83,6 +87,45 @@ class Vocabulary:
         }
 
     @cached_property
+    def specials(self) -> tuple[Special, ...]:
+        """Every token that is matched as a whole before text is tokenised, by id."""
+        found = list[Special]()
+        for token in range(self.size):
+            attributes = self.attributes(token)
+            # An empty name would be found everywhere; no text can mean it.
+            if attributes & _WHOLE and (text := self.text(token)):
+                found.append(
+                    Special(
+                        token=token,
+                        text=text.decode("utf-8", "surrogateescape"),
+                        kind=_kind(attributes),
+                        strips_left=bool(attributes & abi.LlamaTokenAttr.LSTRIP),
+                        strips_right=bool(attributes & abi.LlamaTokenAttr.RSTRIP),
+                    )
+                )
+        return tuple(found)
+
+    @cached_property
+    def lead(self) -> bytes:
+        """What the library puts before a text and takes away again: a space or nothing."""
+        tokens = self.tokenize("a", special=False)
+        pieces = b"".join(map(self.piece, tokens))
+        return pieces.removesuffix(self.detokenize(tokens))
+
+    def detokenize(self, tokens: Sequence[int]) -> bytes:
+        """The library's own way back, without control tokens; some clean spaces up in it."""
+        given = (C.c_int32 * len(tokens))(*tokens)
+        room = 16 * len(tokens) + 64
+        while True:
+            buffer = C.create_string_buffer(room)
+            count = self._call.llama_detokenize(
+                self.pointer, given, len(tokens), buffer, room, False, False
+            )
+            if count >= 0:
+                return buffer.raw[:count]
+            room = -count
+
+    @cached_property
     def bos(self) -> int | None:
         """The token that begins a text."""
         return self._known(self._call.llama_vocab_bos(self.pointer))
@@ -132,3 +175,9 @@ class Vocabulary:
     @staticmethod
     def _known(token: int) -> int | None:
         return None if token == _NONE else token
+
+
+def _kind(attributes: int) -> Literal["control", "unknown", "user"]:
+    if attributes & abi.LlamaTokenAttr.CONTROL:
+        return "control"
+    return "unknown" if attributes & abi.LlamaTokenAttr.UNKNOWN else "user"

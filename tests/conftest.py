@@ -2,9 +2,14 @@
 
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from puna.engine.vocabulary import Vocabulary
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
@@ -37,3 +42,23 @@ def shape(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         return path if path.is_file() else stand_in.write(path, architecture)
 
     return written
+
+
+@pytest.fixture(scope="session")
+def vocabularies(llama_source: Path) -> Callable[[str], "Vocabulary"]:
+    """A real vocabulary by its name, loaded once, without a model's weights."""
+    from puna.engine.libllama import open_library
+    from puna.engine.vocabulary import Vocabulary
+
+    library = open_library()
+    params = library.call.llama_model_default_params()
+    params.vocab_only = True
+
+    @cache
+    def loaded(name: str) -> Vocabulary:
+        file = llama_source / "models" / f"ggml-vocab-{name}.gguf"
+        model = library.call.llama_model_load_from_file(str(file).encode(), params)
+        assert model, file
+        return Vocabulary(library, model)
+
+    return loaded

@@ -94,7 +94,10 @@ class Emitted(msgspec.Struct, frozen=True):
 
 
 class Resume(msgspec.Struct, frozen=True):
-    """All that is needed to go on with a job on this or another runner."""
+    """All that is needed to go on with a job on this or another runner.
+
+    An empty prompt is rendered again.
+    """
 
     prompt: tuple[int, ...]
     emitted: tuple[Emitted, ...]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import product
 from typing import Any
 
 import msgspec
@@ -85,9 +86,11 @@ def shape_of(source: str, render: Render) -> Shape:
 
 
 def _with_calls(shape: Shape, probe: _Probe) -> Shape:
-    as_text = msgspec.structs.replace(shape, arguments_as_text=True)
     one = conversation_with_calls(TOOL)
-    for candidate in (shape, as_text):
+    for null, as_text in product((False, True), repeat=2):
+        candidate = msgspec.structs.replace(
+            shape, null_beside_calls=null, arguments_as_text=as_text
+        )
         written = probe.written(candidate, one, PROBE_TOOLS[1:])
         if TOOL not in written or VALUE not in written or _mangled(written):
             continue

@@ -5,7 +5,14 @@ from collections.abc import Sequence
 
 from puna.jobs import Tool
 from puna.text.markup import json_text
-from puna.text.markup.format import Assignments, Calls, JsonArguments, NamedCall, ObjectCall, Parameters
+from puna.text.markup.format import (
+    Assignments,
+    Calls,
+    JsonArguments,
+    NamedCall,
+    ObjectCall,
+    Parameters,
+)
 from puna.text.markup.parameters import ParameterReader
 from puna.text.markup.pieces import Tray
 from puna.text.markup.source import Source, Steps, words_of
@@ -50,14 +57,20 @@ class CallReader:
                 return False
             self._tray.end()
             source.commit()
-            if self._between and (yield from source.match(self._between)):
-                continue
-            if (yield from source.match(self._close)):
-                source.commit()
-            elif source.is_cut_off(self._close) or source.is_cut_off(self._between):
-                source.up_to(source.at + len(source.ahead()))
-                source.commit()
-            return True
+            if not (yield from self._goes_on()):
+                return True
+
+    def _goes_on(self) -> Steps[bool]:
+        """Go past what stands after a call; whether another call follows right there."""
+        source = self._source
+        if self._close and (yield from source.match(self._close)):
+            source.commit()
+            return False
+        if source.is_cut_off(self._close) or source.is_cut_off(self._between):
+            source.up_to(source.at + len(source.ahead()))
+            source.commit()
+            return False
+        return bool(self._calls.between) and (yield from source.match(self._between))
 
     def _call(self) -> Steps[bool]:
         match self._calls.call:

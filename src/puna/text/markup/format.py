@@ -76,7 +76,8 @@ class Markup(msgspec.Struct, frozen=True):
     """How one model marks what is not plain text.
 
     `tools` and `thinking` say what the template supports. `calls` and `think` say how it is
-    written, `text` what stands around plain text. `named` is the format of the short list of those
+    written, `text` what stands around plain text, and `lead` is the beginning of those literals that
+    the prompt itself has written. `named` is the format of the short list of those
     that no template shows, `learnt` whether the template itself has shown how calls are written.
     """
 
@@ -85,5 +86,6 @@ class Markup(msgspec.Struct, frozen=True):
     think: Tags | None = None
     text: Tags | None = None
     calls: Calls | None = None
+    lead: str = ""
     named: Literal["", "harmony"] = ""
     learnt: bool = False

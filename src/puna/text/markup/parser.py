@@ -30,6 +30,7 @@ class Parser:
                 answer = _Answer(self._source, self._tray, markup, tools)
                 self._steps = answer.steps(started_thinking=started_thinking)
         self._finished = False
+        self._source.feed("" if started_thinking else markup.lead)
 
     def push(self, text: str) -> list[Piece]:
         """What is decided, now that this text has come."""

@@ -63,6 +63,9 @@ class CallReader:
     def _goes_on(self) -> Steps[bool]:
         """Go past what stands after a call; whether another call follows right there."""
         source = self._source
+        longer = self._between[: len(self._close)] == self._close and self._between
+        if longer and (yield from source.match(self._between)):
+            return True
         if self._close and (yield from source.match(self._close)):
             source.commit()
             return False

@@ -51,6 +51,7 @@ def learn(template: Template) -> Markup:
         think=think,
         text=text,
         calls=calls,
+        ending=_ending(lesson.plain, text),
         lead=_lead(rehearsal.prompt(), [tag for tag in (calls, text) if tag]),
         learnt=learnt,
     )
@@ -134,6 +135,14 @@ def _text_close(rehearsal: Rehearsal, plain: str) -> str:
     after = plain.partition(SPOKEN)[2]
     with_call = rehearsal.turn(text=SPOKEN, calls=calls_of(1)).partition(SPOKEN)[2]
     return words.common_start(after, with_call) if with_call else words.split(after)[0]
+
+
+def _ending(plain: str, text: Tags | None) -> str:
+    """What ends a turn, where it is a tag: nothing else is told from words of the answer."""
+    ending = plain.partition(SPOKEN)[2]
+    if text and text.close:
+        ending = words.without_start(ending, text.close) or ""
+    return ending.strip() if ending.strip()[:1] in ("<", "[") else ""
 
 
 def _lead(prompt: str, opened: list[Calls | Tags]) -> str:

@@ -45,8 +45,7 @@ def learnt_calls(
     first = _call(one, NAMES[0])
     if first is None:
         return None
-    number = _with_number(rehearsal)
-    form = _with_hint(first.form, number) if number else first.form
+    form = _with_details(rehearsal, first.form)
     opening = _opening(rehearsal, header, one[: first.start], think, text)
     ending = plain.partition(SPOKEN)[2]
     two = rehearsal.turn(calls=calls_of(2)) if rehearsal.parallel else ""
@@ -61,14 +60,11 @@ def learnt_calls(
 
 def _framed(opening: str, between: str, closing: str, form: ObjectCall | NamedCall) -> Calls:
     """Calls that each have an opening and a closing of their own need nothing between."""
-    rest = words.without_start(between, closing)
-    if rest is not None and words.same(_filled(rest), _filled(opening)) and opening.strip():
-        return Calls(words.merged(opening, rest) if GAP in rest else opening, "", closing, form)
+    own_closing = words.common_start(between, closing)
+    rest = between.removeprefix(own_closing)
+    if opening.strip() and words.same(rest, opening) and (own_closing.strip() or not closing):
+        return Calls(opening, "", own_closing.rstrip(), form)
     return Calls(opening, between, closing, form)
-
-
-def _filled(literal: str) -> str:
-    return literal.replace(GAP, "")
 
 
 def _opening(
@@ -180,25 +176,29 @@ def _apart(turn: str, at: int, name: str, arguments: dict[str, Any]) -> _Call | 
     return _Call(at, place + len(value_close), NamedCall(head.removesuffix(key_open), form))
 
 
-def _with_number(rehearsal: Rehearsal) -> str:
-    """The key's closing literal before a number."""
+def _with_other_value(rehearsal: Rehearsal, value: object) -> str:
+    """A call's text whose second argument is not a plain word."""
     calls = calls_of(1)
-    calls[0].arguments[KEYS[1]] = NUMBER
-    turn = rehearsal.turn(calls=calls)
-    number = turn.find(str(NUMBER))
-    key = turn.rfind(KEYS[1], 0, max(number, 0))
-    return turn[key + len(KEYS[1]) : number] if 0 <= key < number else ""
+    calls[0].arguments[KEYS[1]] = value
+    return rehearsal.turn(calls=calls)
 
 
-def _with_hint(form: ObjectCall | NamedCall, before_number: str) -> ObjectCall | NamedCall:
-    """The form, with the gap in which a value's type is told, where it is."""
+def _with_details(rehearsal: Rehearsal, form: ObjectCall | NamedCall) -> ObjectCall | NamedCall:
+    """The form, with what only shows at numbers and at strings that look like markup."""
     match form:
-        case NamedCall(name_close, Parameters(key_open, key_close, value_close)):
-            literal = words.merged(key_close, before_number)
-            if GAP not in literal:
-                return form
-            hint = words.filling(literal, key_close)
-            return NamedCall(name_close, Parameters(key_open, literal, value_close, hint))
+        case NamedCall(name_close, Parameters() as written):
+            turn = _with_other_value(rehearsal, NUMBER)
+            number = turn.find(str(NUMBER))
+            key = turn.rfind(KEYS[1], 0, max(number, 0))
+            literal = written.key_close
+            if 0 <= key < number:
+                literal = words.merged(literal, turn[key + len(KEYS[1]) : number])
+            hint = words.filling(literal, written.key_close) if GAP in literal else ""
+            cdata = "<![CDATA[" in _with_other_value(rehearsal, "<b>&</b>")
+            return NamedCall(
+                name_close,
+                Parameters(written.key_open, literal, written.value_close, hint, cdata),
+            )
         case _:
             return form
 

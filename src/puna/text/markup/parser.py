@@ -68,7 +68,7 @@ class _Answer:
         self._think_open = words_of(markup.think.open) if markup.think else ()
         self._think_close = words_of(markup.think.close) if markup.think else ()
         around = (markup.text.open, markup.text.close) if markup.text else ()
-        self._around = [words for words in map(words_of, around) if words]
+        self._around = [words for words in map(words_of, (*around, markup.ending)) if words]
         openings = (self._think_open, self._calls_open, *self._around)
         self._anchors = sorted({words[0] for words in openings if words}, key=len, reverse=True)
         self._anchor = re.compile("|".join(map(re.escape, self._anchors)) or r"(?!)")
@@ -107,9 +107,6 @@ class _Answer:
     def _markup(self) -> Steps[bool]:
         """Read what is marked from here on; False where it turns out to be plain text."""
         source = self._source
-        for words in self._around:
-            if (yield from source.match(words)):
-                return True
         # A model thinks first; later on, the same words are only spoken of.
         if self._think_open and not self._tray.said_text:
             if (yield from source.match(self._think_open)):
@@ -117,6 +114,9 @@ class _Answer:
                 return True
         if self._calls and self._calls_open and (yield from source.match(self._calls_open)):
             return (yield from self._calls.read())
+        for words in self._around:
+            if (yield from source.match(words)):
+                return True
         return False
 
     def _bare(self, calls: CallReader) -> Steps[None]:

@@ -38,6 +38,7 @@ class CallReader:
         self._close = words_of(calls.close)
         self._started = False
         self._name_signs = frozenset("".join(self._tools)) | frozenset("_-.")
+        self._name_close: tuple[str, ...] = ()
         match calls.call:
             case NamedCall(name_close, Parameters() as written):
                 follows = tuple(words for words in (self._close, self._between) if words)
@@ -46,7 +47,7 @@ class CallReader:
             case NamedCall(name_close, _):
                 self._name_close = words_of(name_close)
             case ObjectCall():
-                self._name_close = ()
+                pass
 
     def read(self) -> Steps[bool]:
         """Read the calls; False where something else than a call came."""

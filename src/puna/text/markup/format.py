@@ -77,9 +77,10 @@ class Markup(msgspec.Struct, frozen=True):
     """How one model marks what is not plain text.
 
     `tools` and `thinking` say what the template supports. `calls` and `think` say how it is
-    written, `text` what stands around plain text, `ending` what ends a turn, and `lead` is the beginning of those literals that
-    the prompt itself has written. `named` is the format of the short list of those
-    that no template shows, `learnt` whether the template itself has shown how calls are written.
+    written, `text` what stands around plain text, `ending` what ends a turn, and `lead` is the
+    beginning of those literals that the prompt itself has written. `named` is the format of the
+    short list of those that no template shows, `learnt` whether the template itself has shown how
+    calls are written.
     """
 
     tools: bool = False

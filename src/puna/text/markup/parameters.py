@@ -51,7 +51,7 @@ class ParameterReader:
             self._write(f'{", " if keys else ""}"{quoted(key)}": ')
             keys.add(key)
             types = types_of(tools, name, key)
-            is_string = hint == self._hint if hint else types == {"string"}
+            is_string = hint == self._hint if hint else types == frozenset({"string"})
             close = self._value_close
             if self._cdata and (yield from source.word("<![CDATA[")):
                 is_string, close = True, ("]]>", *close)

@@ -66,7 +66,7 @@ class _Answer:
         self._calls = CallReader(source, tray, calls, tools) if calls else None
         self._calls_open = words_of(calls.open) if calls else ()
         self._think_open = words_of(markup.think.open) if markup.think else ()
-        self._think_close = words_of(markup.think.close) if markup.think else ()
+        self._think_close: tuple[str, ...] = words_of(markup.think.close) if markup.think else ()
         around = (markup.text.open, markup.text.close) if markup.text else ()
         self._around = [words for words in map(words_of, (*around, markup.ending)) if words]
         openings = (self._think_open, self._calls_open, *self._around)
@@ -108,14 +108,17 @@ class _Answer:
         """Read what is marked from here on; False where it turns out to be plain text."""
         source = self._source
         # A model thinks first; later on, the same words are only spoken of.
-        if self._think_open and not self._tray.said_text:
-            if (yield from source.match(self._think_open)):
-                yield from self._thinking()
-                return True
+        may_think = self._think_open and not self._tray.said_text
+        if may_think and (yield from source.match(self._think_open)):
+            yield from self._thinking()
+            return True
         if self._calls and self._calls_open and (yield from source.match(self._calls_open)):
             return (yield from self._calls.read())
         for words in self._around:
             if (yield from source.match(words)):
+                return True
+            if source.is_cut_off(words):
+                source.up_to(source.at + len(source.ahead()))
                 return True
         return False
 

@@ -1,7 +1,7 @@
 """Comparing literals word by word: what two of them have in common, and where they differ."""
 
 import re
-from os.path import commonprefix
+from collections.abc import Sequence
 
 from puna.text.markup.format import GAP
 
@@ -16,22 +16,33 @@ def split(text: str) -> list[str]:
     return _WORDS.findall(text)
 
 
+def _shared(sequences: Sequence[Sequence[str]]) -> list[str]:
+    """What all sequences begin with."""
+    shared: list[str] = []
+    for column in zip(*sequences, strict=False):
+        if len(set(column)) > 1:
+            break
+        shared.append(column[0])
+    return shared
+
+
 def common_start(*texts: str) -> str:
     """The words with which all texts begin."""
-    return "".join(commonprefix([split(text) for text in texts]))
+    return "".join(_shared([split(text) for text in texts]))
 
 
 def common_end(*texts: str) -> str:
     """The words with which all texts end."""
-    return "".join(reversed(commonprefix([split(text)[::-1] for text in texts])))
+    return "".join(reversed(_shared([split(text)[::-1] for text in texts])))
 
 
 def merged(one: str, other: str) -> str:
     """One literal for both: where they differ is a gap."""
     if one == other:
         return one
-    start = _ALPHANUMERIC_END.sub("", commonprefix([one, other]))
-    end = commonprefix([one[len(start) :][::-1], other[len(start) :][::-1]])[::-1]
+    start = _ALPHANUMERIC_END.sub("", "".join(_shared([one, other])))
+    rest = (one[len(start) :][::-1], other[len(start) :][::-1])
+    end = "".join(reversed(_shared(rest)))
     return start + GAP + _ALPHANUMERIC_START.sub("", end)
 
 

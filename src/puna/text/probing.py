@@ -9,6 +9,7 @@ import msgspec
 
 from puna.errors import TemplateFailed
 from puna.jobs import Message, TextPart, Tool, ToolCall, message
+from puna.text.rendering import Unusable
 from puna.text.shapes import Shape, ThinkingKey, Writer
 
 # Renders messages and tools as they are; what a template needs besides is the caller's to add.
@@ -63,6 +64,8 @@ class _Probe:
             values["tools"] = writer.tools(tools)
         try:
             return self._render(values)
+        except Unusable:
+            raise
         except TemplateFailed:
             return ""
 

@@ -124,9 +124,9 @@ def reason(error: BaseException) -> str:
         case RecursionError():
             return "it is nested too deeply"
         case TemplateSyntaxError():
-            return f"{error.message} (line {error.lineno})"
+            return f"{error.message} (line {error.lineno})".rstrip(".")
         case TemplateError():
-            return str(error.message or error)[:2000]
+            return str(error.message or error)[:2000].rstrip(".")
         case _:
             return f"{type(error).__name__}: {error}"[:2000]
 

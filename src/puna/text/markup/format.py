@@ -92,3 +92,7 @@ class Markup(msgspec.Struct, frozen=True):
     lead: str = ""
     named: Literal["", "harmony"] = ""
     learnt: bool = False
+
+    def has_begun_thinking(self, prompt: str) -> bool:
+        """Whether a prompt ends by opening the model's thinking."""
+        return self.think is not None and prompt.rstrip().endswith(self.think.open)

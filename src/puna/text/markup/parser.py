@@ -12,7 +12,7 @@ from puna.text.markup.calls import CallReader
 from puna.text.markup.format import Markup
 from puna.text.markup.harmony import Harmony
 from puna.text.markup.pieces import Piece, Tray
-from puna.text.markup.source import Source, Steps, overlap, words_of
+from puna.text.markup.source import Source, Steps, overlap, without_space, words_of
 
 
 class Parser:
@@ -91,8 +91,8 @@ class _Answer:
                     yield
                 continue
             place = source.at + found.start()
-            spoken = ahead[: found.start()].rstrip()
-            self._tray.text(source.up_to(source.at + len(spoken)))
+            spoken = without_space(ahead[: found.start()])
+            self._tray.text(source.up_to(source.at + spoken))
             source.commit()
             source.at = place
             if (yield from self._markup()):
@@ -148,8 +148,8 @@ class _Answer:
                     return
                 yield
                 continue
-            thought = ahead[: place - source.at].rstrip()
-            self._tray.thinking(source.up_to(source.at + len(thought)))
+            thought = without_space(ahead[: place - source.at])
+            self._tray.thinking(source.up_to(source.at + thought))
             source.commit()
             source.at = place
             if (yield from source.match(self._think_close)):
@@ -165,4 +165,4 @@ class _Answer:
 def _decided(text: str, anchors: Sequence[str]) -> int:
     """How much of the text cannot be markup any more, nor whitespace right before it."""
     open_end = max((overlap(text, anchor) for anchor in anchors), default=0)
-    return len(text[: len(text) - open_end].rstrip())
+    return without_space(text[: len(text) - open_end])

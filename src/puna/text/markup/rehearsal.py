@@ -7,6 +7,7 @@ from puna.errors import TemplateFailed
 from puna.jobs import Message, Tool, ToolCall, message
 from puna.text.effort import Think
 from puna.text.markup.format import GAP
+from puna.text.rendering import Unusable
 from puna.text.templates import Template
 
 ASKED = "PUNAASKED"
@@ -78,6 +79,8 @@ class Rehearsal:
                 add_generation_prompt=generation,
                 think=think,
             )
+        except Unusable:
+            raise
         except TemplateFailed:
             return ""
         return re.sub("|".join(IDS), GAP, written[written.rfind(ASKED) + len(ASKED) :])

@@ -37,7 +37,7 @@ some_text = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(text=some_text, breakers=st.sampled_from((TEXTS, ("and so",), (" and", "so on one"), ("",))))
 def test_dry_breaks_where_the_library_breaks(
     words: Words, vocabulary: Vocabulary, text: str, breakers: tuple[str, ...]

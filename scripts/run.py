@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 QUESTION = "What do llamas eat?"
 # The stand-in does not know when to stop.
@@ -55,6 +56,7 @@ def ask(address: str, question: str) -> None:
         lines = urllib.request.urlopen(request, timeout=300)
     except urllib.error.HTTPError as error:
         raise SystemExit(json.load(error)["error"]) from None
+    answer: dict[str, Any] = {}
     with lines:
         for line in lines:
             answer = json.loads(line)

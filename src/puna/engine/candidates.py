@@ -16,7 +16,7 @@ from puna.errors import EngineFailed
 
 Logits = NDArray[np.float32]
 Indices = NDArray[np.intp]
-Weights = NDArray[np.float32] | NDArray[np.float64]
+Weights = NDArray[np.float32 | np.float64]
 
 _LAYERS = 64
 _FOLD_FROM = 4096

@@ -57,7 +57,7 @@ class Cells:
         if not self.pooled:
             self.grow(target, length)
             return
-        cells = self._held[source][:length]
+        cells = self._held.get(source, [])[:length]
         for cell in cells:
             self._owners[cell] += 1
         self._held[target] = cells

@@ -36,9 +36,10 @@ def pick(weights: Weights, chance: float) -> int:
 
 def _pick(weights: Weights, chance: float) -> int:
     sums = np.cumsum(weights, dtype=np.float64)
-    place = int(np.searchsorted(sums, chance * sums[-1], "right"))
+    whole = float(sums[-1])
+    place = int(np.searchsorted(sums, chance * whole, "right"))
     # Rounding may ask for more than there is: then it is the last place of any weight.
-    return place if place < sums.size else int(np.searchsorted(sums, sums[-1], "left"))
+    return place if place < sums.size else int(np.searchsorted(sums, whole, "left"))
 
 
 def _mix(number: int) -> int:

@@ -48,5 +48,6 @@ def _count(candidates: Candidates, mu: float, vocabulary: int) -> int:
         )
         count = (2.0**mu / share) ** (1 / steepness if steepness else math.inf)
     except OverflowError:
+        # The row is almost flat, and all of it was meant.
         return candidates.size
     return max(1, int(min(count, candidates.size)))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from puna.engine import mirostat
 from puna.engine.biases import Biases, Ends
 from puna.engine.breakers import Breakers
-from puna.engine.candidates import Candidates, Indices, Logits, total
+from puna.engine.candidates import Candidates, Indices, Logits, Weights, total
 from puna.engine.cuts import cut, tosses
 from puna.engine.draw import pick, uniform
 from puna.engine.dry import Dry
@@ -105,8 +105,25 @@ class Sampler:
         The logits are changed and put back meanwhile: no one else may read them at the time.
         """
         scale = None if self._logprobs is None else Scale(Candidates(logits), self._logprobs)
-        token = self._token(logits, mask)
+        left, weights = self.choices(logits, mask)
+        place = pick(weights, uniform(self._seed, self._outputs, "token"))
+        token = left.id_at(place)
+        if self._sampling.mirostat:
+            self._surprise = (token, math.log2(total(weights) / float(weights[place])))
         return Drawn(token) if scale is None else Drawn(token, scale.of(token), scale.top)
+
+    def choices(self, logits: Logits, mask: Mask | None = None) -> tuple[Candidates, Weights]:
+        """The tokens from which the next one is drawn, and what each weighs."""
+        ends = self._ends.banned(self._outputs)
+        # Where a constraint leaves only tokens that end, an end comes however short it is.
+        for banned in (ends, ends[:0]) if ends.size else (ends,):
+            with self._adjusted(logits, banned):
+                candidates = self._candidates(logits, mask)
+                if candidates.peak > -math.inf:
+                    return self._left(candidates)
+        if Candidates(logits).peak == -math.inf:
+            raise EngineFailed("The model held no token possible.", "Check the model's file.")
+        raise BadRequest("The bans and the constraint together leave no token to come next.")
 
     def state(self) -> bytes:
         """What seed and tokens cannot bring back."""
@@ -120,20 +137,6 @@ class Sampler:
         if not math.isfinite(mu):
             raise BadRequest("The state to go on from is not one of mirostat.")
         self._mu = mu
-
-    def _token(self, logits: Logits, mask: Mask | None) -> int:
-        ends = self._ends.banned(self._outputs)
-        # Where a constraint leaves only tokens that end, an end comes however short it is.
-        for banned in (ends, ends[:0]) if ends.size else (ends,):
-            with self._adjusted(logits, banned):
-                if self._likeliest and (token := _likeliest(logits, mask)) is not None:
-                    return token
-                candidates = self._candidates(logits, mask)
-                if candidates.peak > -math.inf:
-                    return self._choice(candidates)
-        if Candidates(logits).peak == -math.inf:
-            raise EngineFailed("The model held no token possible.", "Check the model's file.")
-        raise BadRequest("The bans and the constraint together leave no token to come next.")
 
     @contextmanager
     def _adjusted(self, logits: Logits, banned: Indices) -> Generator[None]:
@@ -160,6 +163,8 @@ class Sampler:
                 logits[tokens] = values
 
     def _candidates(self, logits: Logits, mask: Mask | None) -> Candidates:
+        if self._likeliest and (likeliest := _likeliest(logits, mask)) is not None:
+            return likeliest
         tokens = self._biases.allowed
         if mask is None:
             return Candidates(logits) if tokens is None else Candidates(logits[tokens], tokens)
@@ -178,37 +183,27 @@ class Sampler:
         tokens = np.flatnonzero(allowed.view(np.bool_))
         return Candidates(logits[tokens], tokens)
 
-    def _choice(self, candidates: Candidates) -> int:
+    def _left(self, candidates: Candidates) -> tuple[Candidates, Weights]:
         rules = self._sampling
+        if candidates.size == 1:
+            return candidates, candidates.weights()
         if rules.mirostat:
-            return self._mirostat_choice(candidates)
+            candidates = candidates.tempered(rules.temperature)
+            candidates = mirostat.cut(candidates, rules, self._mu, self._vocabulary)
+            return candidates, candidates.weights()
         coin = uniform(self._seed, self._outputs, "exclude_top_choices")
-        left = cut(candidates, rules, coin)
+        candidates = cut(candidates, rules, coin)
         if rules.temperature == 0:
-            return left.id_at(int(left.logits.argmax()))
-        return left.id_at(pick(left.weights(rules.temperature), self._chance()))
-
-    def _mirostat_choice(self, candidates: Candidates) -> int:
-        rules = self._sampling
-        candidates = candidates.tempered(rules.temperature)
-        left = mirostat.cut(candidates, rules, self._mu, self._vocabulary)
-        weights = left.weights()
-        place = pick(weights, self._chance())
-        token = left.id_at(place)
-        self._surprise = (token, math.log2(total(weights) / float(weights[place])))
-        return token
-
-    def _chance(self) -> float:
-        return uniform(self._seed, self._outputs, "token")
+            candidates = candidates.keep(candidates.best(1))
+        return candidates, candidates.weights(rules.temperature)
 
 
-def _likeliest(logits: Logits, mask: Mask | None) -> int | None:
-    token = int(logits.argmax())
-    if not math.isfinite(logits[token]):
+def _likeliest(logits: Logits, mask: Mask | None) -> Candidates | None:
+    """The likeliest token alone, unless a constraint forbids it."""
+    token = np.asarray([logits.argmax()], np.intp)
+    if mask is not None and not _among(_bits(mask, logits.size), token).all():
         return None
-    if mask is not None and not _among(_bits(mask, logits.size), np.asarray([token])).all():
-        return None
-    return token
+    return Candidates(logits[token], token)
 
 
 def _bits(mask: Mask, vocabulary: int) -> NDArray[np.uint8]:

@@ -75,20 +75,18 @@ class Vocabulary:
         is_end = self._call.llama_vocab_is_eog
         return frozenset(token for token in range(self.size) if is_end(self.pointer, token))
 
-    @cached_property
-    def controls(self) -> dict[bytes, int]:
-        """Every control token by its text."""
-        unsafe = abi.LlamaTokenAttr.CONTROL | abi.LlamaTokenAttr.UNKNOWN
-        attributes = self._call.llama_vocab_get_attr
-        return {
-            self.text(token): token
-            for token in range(self.size)
-            if attributes(self.pointer, token) & unsafe
-        }
-
-    @cached_property
+    @property
     def specials(self) -> tuple[Special, ...]:
         """Every token that is matched as a whole before text is tokenised, by id."""
+        return self._specials
+
+    @property
+    def lead(self) -> bytes:
+        """What the library puts before a text and takes away again: a space or nothing."""
+        return self._lead
+
+    @cached_property
+    def _specials(self) -> tuple[Special, ...]:
         found = list[Special]()
         for token in range(self.size):
             attributes = self.attributes(token)
@@ -106,8 +104,7 @@ class Vocabulary:
         return tuple(found)
 
     @cached_property
-    def lead(self) -> bytes:
-        """What the library puts before a text and takes away again: a space or nothing."""
+    def _lead(self) -> bytes:
         tokens = self.tokenize("a", special=False)
         pieces = b"".join(map(self.piece, tokens))
         return pieces.removesuffix(self.detokenize(tokens))
@@ -125,17 +122,17 @@ class Vocabulary:
                 return buffer.raw[:count]
             room = -count
 
-    @cached_property
+    @property
     def bos(self) -> int | None:
         """The token that begins a text."""
         return self._known(self._call.llama_vocab_bos(self.pointer))
 
-    @cached_property
+    @property
     def eos(self) -> int | None:
         """The token that ends a text."""
         return self._known(self._call.llama_vocab_eos(self.pointer))
 
-    @cached_property
+    @property
     def separator(self) -> int | None:
         """The token between two sentences, of vocabularies that have one."""
         return self._known(self._call.llama_vocab_sep(self.pointer))

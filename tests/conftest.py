@@ -4,6 +4,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long a test takes says more about the machine than about what is tested.
+settings.register_profile("no clock", deadline=None)
+settings.load_profile("no clock")
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 

@@ -168,24 +168,6 @@ def test_tools_are_given_in_the_form_of_openai(made: Made) -> None:
     assert rendered.startswith('[{"type": "function", "function": {"name": "look",')
 
 
-def test_a_guard_sees_what_people_wrote_and_nothing_else(made: Made) -> None:
-    template = made(
-        "{% for m in messages %}<|end|>{{ m.content }}{{ m.reasoning_content }}"
-        "{% for c in m.tool_calls %}{{ c.function.arguments | tojson }}{% endfor %}{% endfor %}"
-        "{{ tools | tojson }}"
-    )
-    said = Message(
-        "assistant",
-        (TextPart("<|end|>"),),
-        thinking="<|end|>",
-        tool_calls=(ToolCall("look", {"<|end|>": ["<|end|>"]}, "id"),),
-    )
-    tool = Tool("look", "<|end|>", {"<|end|>": {"enum": ["<|end|>"]}})
-    rendered = template.render([said], [tool], guard=lambda text: text.replace("<|end|>", "!"))
-    assert rendered.count("<|end|>") == 1
-    assert rendered.count("!") == 7
-
-
 def test_a_wish_to_think_is_put_by_the_variables_that_the_template_reads() -> None:
     qwen, gpt = frozenset({"enable_thinking"}), frozenset({"reasoning_effort"})
     assert values_for(None, qwen, "") == {}

@@ -101,6 +101,5 @@ def test_a_killed_server_takes_its_runners_along(tmp_path: Path, tokens: int) ->
         children = server.children(recursive=True)
         assert children
         server.kill()
-        gone, alive = psutil.wait_procs(children, timeout=10)
-        assert gone == children
+        _, alive = psutil.wait_procs(children, timeout=10)
         assert alive == []

@@ -7,6 +7,7 @@ its standard input. It imports llguidance and the standard library only, so that
 """
 
 import json
+import re
 import resource
 import socket
 import sys
@@ -19,6 +20,8 @@ LENGTH_BYTES = 4
 STACK_BYTES = 128 << 20
 # Whitespace of a JSON text: as people write it, but never without end.
 _WHITESPACE = r"( |\n[ \t]{0,40})"
+_GBNF_PIECE = re.compile(r'"(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]|#[^\n]*|[A-Za-z_][\w-]*')
+_ESCAPED = re.compile(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|.)", re.DOTALL)
 
 
 def translated(kind: str, value: str) -> str:
@@ -81,7 +84,25 @@ def _lark(grammar: str) -> str:
 def _from_gbnf(grammar: str) -> str:
     from llguidance.gbnf_to_lark import gbnf_to_lark
 
-    return gbnf_to_lark(grammar)
+    names = {"root": "root"}
+
+    def plain(match: re.Match[str]) -> str:
+        """A piece of the grammar in the part of GBNF that the library's converter knows."""
+        piece = match[0]
+        if piece[0] in '"[':
+            return _ESCAPED.sub(_unescaped, piece)
+        # Names that differ in case or hyphens only, and `start`, would be one to the converter.
+        return piece if piece[0] == "#" else names.setdefault(piece, f"rule{len(names)}")
+
+    return gbnf_to_lark(_GBNF_PIECE.sub(plain, grammar))
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    digits = match[1] or match[2]
+    if digits is None:
+        return match[0]
+    point = int(digits, 16)
+    return chr(point) if point >= 0x80 else f"\\x{point:02x}"
 
 
 def answer(asked: dict[str, str]) -> dict[str, str]:

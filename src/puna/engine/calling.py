@@ -5,7 +5,6 @@ says it with `object_call`, `named_call` and `parameters_call`.
 """
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -170,7 +169,8 @@ class _Grammar:
             # No text can have the token in it, so nothing need look for its end.
             return f"/(?s:.*)/ {self.literal(until)}"
         name = f"raw_{len(self._rules)}"
-        self.rule(f"{name}[lazy]", f"/(?s:.*){re.escape(until).replace('/', chr(92) + '/')}/")
+        end = "".join(f"\\x{{{ord(char):x}}}" for char in until)
+        self.rule(f"{name}[lazy]", f"/(?s:.*){end}/")
         return name
 
 

@@ -33,11 +33,12 @@ _FORCED_AT_ONCE = 256
 class Bounds(msgspec.Struct, frozen=True):
     """How much a constraint may take, and how many are kept for the next to ask for them.
 
-    `seconds` and `memory` are for compiling, `step_seconds` of computing for one token's mask.
+    `seconds` and `memory` are for trying it out (the real compilation takes about three times as
+    long), `step_seconds` for one token's mask. Both are of computing, not by the clock.
     """
 
     characters: int = 256 << 10
-    seconds: int = 1
+    seconds: float = 0.5
     memory: int = 1 << 30
     step_seconds: float = 0.5
     kept: int = 64
@@ -246,7 +247,7 @@ class _Trial:
     def ask(self, constraint: Constraint, bounds: Bounds) -> dict[str, str]:
         """What came of a constraint; raises OSError where the process did not survive it."""
         # Its own clock ends it; the parent's is for a process that waits for a busy machine.
-        self._line.settimeout(4.0 * bounds.seconds + 10.0)
+        self._line.settimeout(10 * bounds.seconds + 10)
         with suppress(EOFError):
             grammar_trial.send(
                 self._line,

@@ -181,6 +181,9 @@ class Engine:
         """The next step's shares, with cells for all of them; some may have to make way."""
         running = sorted(self.roster.running.values(), key=lambda one: one.turn)
         shares = plan(running, self._tempo, self._context.batch, self._context.outputs_max)
+        if all(share.sequence.started for share in shares) and not self._recurrent:
+            cost = self._tempo.draft_cost(len(shares))
+            shares = self._drawing.drafted(shares, cost, self._room_to_guess(shares))
         shares.sort(key=lambda share: share.sequence.entitlement)
         for share in shares:
             sequence = share.sequence
@@ -188,6 +191,12 @@ class Engine:
             while sequence.slot >= 0 and not self._cache.grow(sequence.slot, need):
                 self._make_way(sequence)
         return [share for share in shares if share.sequence.slot >= 0]
+
+    def _room_to_guess(self, shares: list[Share]) -> int:
+        """Guesses never cost anybody a place in the cache, nor the step its size."""
+        room = self._context.batch - sum(share.tokens for share in shares)
+        cells = self._cache.cells
+        return min(room, cells.free - 2 * len(shares)) if cells.pooled else room
 
     def _make_way(self, sequence: Sequence) -> None:
         if len(self.roster.running) > 1:

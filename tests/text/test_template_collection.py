@@ -188,9 +188,7 @@ def test_the_parser_reads_back_what_it_wrote(
         return
     if len(calls) > 1 and not subject.template.shape.parallel_calls:
         calls = calls[:1]
-    numbered = tuple(
-        replace(call, id=f"call{number:05d}") for number, call in enumerate(calls, 1)
-    )
+    numbered = tuple(replace(call, id=f"call{number:05d}") for number, call in enumerate(calls, 1))
     answer = replace(ANSWER, tool_calls=numbered, parts=ANSWER.parts if spoken else ())
     written, begun = answer_of(subject, answer)
     parser = Parser(subject.markup, tools=TOOLS, started_thinking=begun)

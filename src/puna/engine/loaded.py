@@ -17,8 +17,10 @@ from puna.engine.prompts import Prompts
 from puna.engine.sequence import Output
 from puna.errors import LoadFailed, MissingCapability, PunaError
 from puna.protocol import Busyness, Facts, Load
-from puna.text.markup import Markup, learn
+from puna.text.markup.format import Markup
+from puna.text.markup.learning import learn
 from puna.text.templates import CHATML, Template
+from puna.text.tokens import Specials
 
 
 class Loaded:
@@ -57,8 +59,9 @@ class Loaded:
             self._check(self._context)
             self._engine = Engine(self._context, load.pace, emit, failed)
             self._engine.start()
-        self.grammars = Grammars(vocabulary)
-        self.prompts = Prompts(vocabulary, self.template, lambda: self.markup)
+        specials = Specials(vocabulary)
+        self.grammars = Grammars(vocabulary, specials)
+        self.prompts = Prompts(vocabulary, specials, self.template, lambda: self.markup)
         self.load_seconds = time.perf_counter() - began
 
     @cached_property
@@ -118,6 +121,7 @@ class Loaded:
         if self._engine is not None:
             self._engine.close()
         self.embedding.close()
+        self.grammars.close()
         self.template.close()
         if self._context is not None:
             self._context.close()

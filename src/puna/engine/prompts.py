@@ -93,8 +93,7 @@ class Prompts:
             think=job.think,
             values=guarded.template_values,
         )
-        tags = self._markup().think
-        thinking = tags is not None and text.rstrip().endswith(tags.open.strip())
+        thinking = self._markup().has_begun_thinking(text)
         return Prompt(text, tuple(guard.tokens(text)), thinking)
 
     def _completion(self, job: CompleteJob) -> list[int]:

@@ -148,7 +148,7 @@ async def test_a_chat_model_says_that_it_cannot_rank(shape: Shape) -> None:
 
 async def test_a_chat_model_embeds_while_it_generates(shape: Shape) -> None:
     async with serving(shape("llama")) as server:
-        limits = Limits(max_tokens=300, ignore_eos=True)
+        limits = Limits(max_tokens=450, ignore_eos=True)
         server.send(Submit(CompleteJob("text", "model", "The herd was", limits=limits)))
         await server.until(lambda: "text" in server.deltas)
         vectors, _ = await server.run(EmbedJob("vectors", "model", ("The herd", "on the plain")))

@@ -7,7 +7,6 @@ models leave unbounded (Qwen3's rerankers make it a probability themselves).
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from functools import cached_property
 
 import numpy as np
 from msgspec.structs import replace
@@ -20,6 +19,7 @@ from puna.engine.model import Model
 from puna.errors import BadRequest, MissingCapability
 from puna.jobs import Delta, DoneDelta, EmbedJob, RerankJob, Usage, VectorsDelta
 from puna.protocol import Placement
+from puna.text.tokens import Specials
 
 # Inputs in a batch; each costs the library a row of logits, so not as many as could be.
 SEQUENCES = 32
@@ -31,6 +31,7 @@ class Embedding:
     def __init__(
         self,
         model: Model,
+        specials: Specials,
         placement: Placement,
         *,
         causal: bool,
@@ -51,6 +52,7 @@ class Embedding:
             sequences=placement.sequences if model.recurrent else SEQUENCES,
             pooled=True,
         )
+        self._inputs = Inputs(model.vocabulary, specials, model.rerank_template, self.limit)
         self._embedder = Embedder(self._context, room)
 
     @property
@@ -106,10 +108,6 @@ class Embedding:
         width = self._model.width
         if job.dimensions is not None and not 1 <= job.dimensions <= width:
             raise BadRequest(f"dimensions is {job.dimensions}, it must be from 1 to {width}.")
-
-    @cached_property
-    def _inputs(self) -> Inputs:
-        return Inputs(self._model.vocabulary, self._model.rerank_template, self.limit)
 
     def _context(self) -> Context:
         context = self._made()

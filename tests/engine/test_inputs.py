@@ -40,9 +40,7 @@ def rerank(query: str, *documents: str, truncate: bool = True) -> RerankJob:
     return RerankJob("job", "model", query, documents, truncate=truncate)
 
 
-@pytest.mark.parametrize(
-    "name", ["bert-bge", "nomic-bert-moe", "llama-spm", "llama-bpe", "phi-3", "qwen2"]
-)
+@pytest.mark.parametrize("name", ["bert-bge", "nomic-bert-moe", "llama-spm", "phi-3", "qwen2"])
 def test_a_text_is_marked_as_the_library_marks_it(vocabularies: Vocabularies, name: str) -> None:
     vocabulary = vocabularies(name)
     text = "The herd crossed the plain."

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.engine.harness import GREEDY, Driver, Pace, prompt, request
 
 from puna.engine.abi import LlamaPoolingType as Pooling
 from puna.engine.context import Context
@@ -17,7 +18,6 @@ from puna.engine.model import Model
 from puna.errors import Cancelled, LoadFailed
 from puna.jobs import Limits
 from puna.protocol import Placement
-from tests.engine.harness import GREEDY, Driver, Pace, prompt, request
 
 Shape = Callable[[str], Path]
 PLACEMENT = Placement(context=2048, sequences=16, batch=128, threads=1)

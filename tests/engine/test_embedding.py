@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.engine.harness import prompt
 
 from puna.engine.context import Floats
 from puna.engine.embedding import Embedding, answer, shaped
@@ -16,7 +17,6 @@ from puna.errors import BadModelFile, BadRequest, MissingCapability
 from puna.jobs import DoneDelta, EmbedJob, RerankJob, VectorsDelta
 from puna.protocol import Placement
 from puna.text.tokens import Specials
-from tests.engine.harness import prompt
 
 Shape = Callable[[str], Path]
 PLACEMENT = Placement(context=512, sequences=4, batch=128, threads=1)

@@ -199,9 +199,9 @@ def test_words_that_end_a_turn_are_not_text() -> None:
 
 
 def test_what_the_prompt_has_begun_is_taken_up() -> None:
-    markup = Markup(
-        text=Tags(">>>all", ""), calls=Calls(">>>", "", "", SECTION.calls.call), lead=">>>"
-    )  # pyright: ignore[reportOptionalMemberAccess]
+    assert SECTION.calls is not None
+    calls = Calls(">>>", "", "", SECTION.calls.call)
+    markup = Markup(text=Tags(">>>all", ""), calls=calls, lead=">>>")
     assert parsed(markup, ["all\nHello."]) == [Text("Hello.")]
     assert answer_in(parsed(markup, ["go<|sep|>{}"])).calls == (("go", {}),)
 

@@ -45,11 +45,13 @@ class Loaded:
         adapters = tuple((self.model.adapter(file), file.scale) for file in load.adapters)
         specials = Specials(vocabulary)
         self._context = self._generating(adapters)
+        # Who has no pooling and cannot generate either is no causal model, whatever its file says.
+        is_plain = self._context is not None or self.model.pooling is not None
         self.embedding = Embedding(
             self.model,
             specials,
             load.placement,
-            causal=self.model.causal and (self._context or self.model.pooling) is not None,
+            causal=self.model.causal and is_plain,
             adapters=adapters,
         )
         self._engine: Engine | None = None
@@ -120,8 +122,8 @@ class Loaded:
         """End the engine and free everything, in the order in which it was made, reversed."""
         if self._engine is not None:
             self._engine.close()
-        self.embedding.close()
         self.grammars.close()
+        self.embedding.close()
         self.template.close()
         if self._context is not None:
             self._context.close()

@@ -117,6 +117,23 @@ async def test_a_model_says_what_it_can(shape: Shape) -> None:
             assert (server.facts.capabilities, server.facts.context) == capabilities
 
 
+async def test_a_model_whose_tokens_all_see_each_other_only_embeds(tmp_path: Path) -> None:
+    import stand_in
+
+    def add(writer: stand_in.gguf.GGUFWriter) -> None:
+        writer.add_causal_attention(False)
+
+    async with serving(stand_in.write(tmp_path / "encoder.gguf", "llama", add=add)) as server:
+        assert server.facts is not None
+        assert server.facts.capabilities == ("embedding",)
+        rows = ((5, 6, 7, 8), (9, 6, 7, 8), (5, 6, 7, 9))
+        vectors, _ = await server.run(EmbedJob("one", "model", rows))
+    assert isinstance(vectors, VectorsDelta)
+    same, first, last = np.frombuffer(vectors.data, np.float32).reshape(3, vectors.width)
+    assert same @ first < 0.99
+    assert same @ last < 0.99
+
+
 async def test_vectors_come_in_one_piece_with_their_usage(shape: Shape) -> None:
     async with serving(shape("bert")) as server:
         vectors, done = await server.run(EmbedJob("one", "model", ("The herd", (5, 6, 7))))

@@ -23,6 +23,9 @@ from puna.text.tokens import Specials
 
 # Inputs in a batch; each costs the library a row of logits, so not as many as could be.
 SEQUENCES = 32
+# The longest input of a model that is not made for embedding: its cache comes on top of what the
+# placement was planned for.
+BESIDE_TOKENS = 8192
 
 
 class Embedding:
@@ -41,7 +44,8 @@ class Embedding:
         self._adapters = adapters
         # Of causal models only the last token has seen the whole input; of others each has.
         self.pooling = model.pooling or (Pooling.LAST if causal else Pooling.MEAN)
-        self.limit = min(placement.context, model.context_train or placement.context)
+        longest = min(placement.context, model.context_train or placement.context)
+        self.limit = longest if model.pooling else min(longest, BESIDE_TOKENS)
         room = min(placement.batch, self.limit)
         # What is pooled from all tokens cannot come in pieces, nor where each sees all others.
         in_pieces = causal and self.pooling in (Pooling.LAST, Pooling.RANK)

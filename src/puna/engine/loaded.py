@@ -45,13 +45,11 @@ class Loaded:
         adapters = tuple((self.model.adapter(file), file.scale) for file in load.adapters)
         specials = Specials(vocabulary)
         self._context = self._generating(adapters)
-        # Who has no pooling and cannot generate either is no causal model, whatever its file says.
-        is_plain = self._context is not None or self.model.pooling is not None
         self.embedding = Embedding(
             self.model,
             specials,
             load.placement,
-            causal=self.model.causal and is_plain,
+            causal=self.model.causal if self.model.pooling else self._context is not None,
             adapters=adapters,
         )
         self._engine: Engine | None = None

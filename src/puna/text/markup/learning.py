@@ -6,7 +6,7 @@ from typing import NamedTuple
 from puna.jobs import ToolCall
 from puna.text.markup import words
 from puna.text.markup.format import Calls, Markup, Tags
-from puna.text.markup.known import named_format, told_calls, told_text, told_thinking
+from puna.text.markup.known import HARMONY_CALLS, named_format, told_calls, told_text, told_thinking
 from puna.text.markup.learning_calls import learnt_calls
 from puna.text.markup.parser import Parser
 from puna.text.markup.pieces import CallArguments, CallStart
@@ -32,7 +32,7 @@ def learn(template: Template) -> Markup:
     shape = template.shape
     named = named_format(template.source)
     if named:
-        return Markup(tools=shape.tools, thinking=True, named=named)
+        return Markup(tools=shape.tools, thinking=True, calls=HARMONY_CALLS, named=named)
     rehearsal = Rehearsal(template)
     lesson = _lesson(rehearsal)
     think = lesson.think or told_thinking(template.source)

@@ -1,5 +1,8 @@
 """Puna's samplers leave the same tokens with the same probabilities as llama.cpp's own."""
 
+import msgspec
+import numpy as np
+import pytest
 from distributions import Row, agree, ours, rows, sampler, shares, theirs
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -82,3 +85,11 @@ def test_chains_of_random_settings_leave_what_the_library_leaves(row: Row, rules
 @given(row=rows((151_936, 128_257)), rules=random_rules)
 def test_large_vocabularies_leave_what_the_library_leaves(row: Row, rules: Sampling):
     assert agrees_with_the_library(rules, row)
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
+@pytest.mark.parametrize("name", ["top_p", "typical_p"])
+def test_a_share_that_is_met_exactly_is_enough_where_it_is_in_the_library(name: str, share: float):
+    row = np.zeros(4, np.float32)
+    rules = msgspec.structs.replace(Sampling(top_k=0, top_p=1, temperature=1), **{name: share})
+    assert len(ours(sampler(rules, row), row)) == len(theirs(library_chain(rules), row))

@@ -24,6 +24,7 @@ class Shape(msgspec.Struct, frozen=True):
     calls: bool = False
     parallel_calls: bool = False
     text_beside_calls: bool = True
+    null_beside_calls: bool = False
     thinking_key: ThinkingKey = ""
     thinking_always: bool = False
 
@@ -70,8 +71,10 @@ class Writer(msgspec.Struct, frozen=True):
             written["tool_call_id"] = self.guard(message.tool_call_id)
         return written
 
-    def _content(self, message: Message) -> str | list[dict[str, str]]:
+    def _content(self, message: Message) -> str | list[dict[str, str]] | None:
         text = "".join(self._part(part) for part in message.parts)
+        if message.tool_calls and not text and self.shape.null_beside_calls:
+            return None
         if self.shape.content_parts:
             return [{"type": "text", "text": text}]
         return text

@@ -75,6 +75,7 @@ class Specials:
         self.tokenizer = tokenizer
         # The longest first, as the library has it; of two with one text the library's choice.
         ordered = sorted(tokenizer.specials, key=lambda special: -len(special.text.encode()))
+        self.all = tuple(ordered)
         self._rank: dict[str, tuple[int, Special]] = {}
         for rank, special in enumerate(ordered):
             known = self._rank.get(special.text)
@@ -109,10 +110,10 @@ class Specials:
         parts = [text[start:end] for start, end in zip([0, *cuts], [*cuts, None], strict=True)]
         tokens = self.tokenizer.tokenize(parts[0], special=False)
         for part in parts[1:]:
-            tokens += self._continued(part)
+            tokens += self.continued(part)
         return tokens
 
-    def _continued(self, text: str) -> list[int]:
+    def continued(self, text: str) -> list[int]:
         """The tokens of a text that goes on another, without the space before a first word."""
         lead = self.tokenizer.lead
         if not lead:

@@ -17,11 +17,17 @@ Steps = Generator[None, None, T]
 # Literals are matched word by word, with any whitespace, or none, between the words.
 _WORDS = re.compile(r"\0|<[^<>\s\0]*>?|\[[^\[\]\s\0]*\]|[^\s<\[\0]+|.")
 _LONGEST_GAP = 200
+_LONGEST_SPACE = 200
 
 
 def words_of(literal: str) -> tuple[str, ...]:
     """A literal's words: tags, gaps, and whatever stands between."""
     return tuple(word for word in _WORDS.findall(literal) if not word.isspace())
+
+
+def without_space(text: str) -> int:
+    """Where the whitespace at the text's end begins that may belong to markup after it."""
+    return max(len(text.rstrip()), len(text) - _LONGEST_SPACE)
 
 
 def overlap(text: str, word: str) -> int:

@@ -108,7 +108,8 @@ def check(engine: Engine, context: Context) -> None:
     for sequence in running:
         assert 0 <= sequence.computed <= len(sequence.tokens) <= sequence.request.length
         assert cells.length(sequence.slot) == sequence.computed, sequence.request.key
-        assert context.span(sequence.slot)[1] == sequence.computed - 1, sequence.request.key
+        last = context.end(sequence.slot, sequence.computed)
+        assert context.span(sequence.slot)[1] == last, sequence.request.key
     for sequence in roster.waiting.values():
         assert sequence.slot == -1
     if cells.pooled:

@@ -73,7 +73,9 @@ class Cache:
 
     def cut(self, slot: int, length: int) -> bool:
         """Keep only the first tokens; False, and the slot holds nothing, where that cannot be."""
-        if self.cells.length(slot) == length and self._context.ends(slot, length):
+        if self.cells.length(slot) == length and self._context.span(slot)[1] <= self._context.end(
+            slot, length
+        ):
             return True
         kept = length > 0 and self._context.keep(slot, length)
         if not kept:

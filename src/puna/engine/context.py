@@ -4,21 +4,17 @@ It knows sequences only by their numbers. Who runs when is no matter of this roo
 """
 
 import ctypes as C
-from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
-import numpy.typing as npt
 
 from puna.engine import abi
+from puna.engine.batches import Batch, Floats, Span, VectorBatch
 from puna.engine.model import Model
 from puna.engine.pictures import Picture
 from puna.engine.positions import Positions, Stretch
 from puna.errors import EngineFailed, LoadFailed
 from puna.protocol import Placement
-
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int32]
 
 MAX_SEQUENCES = 256
 # Rows of logits that one step may ask for beyond one for each sequence.
@@ -33,19 +29,6 @@ class Outcome(IntEnum):
     DONE = 0
     NO_ROOM = 1
     ABORTED = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Tokens that one sequence brings to a step, and which of them want logits.
-
-    `outputs` counts from the end: 1 is the last token only.
-    """
-
-    slot: int
-    position: int
-    tokens: list[int]
-    outputs: int
 
 
 class Context:
@@ -79,7 +62,7 @@ class Context:
         self.slots: int = self._call.llama_n_seq_max(self._pointer)
         self.pooled = placement.pooled
         self._slides = model.window > 0
-        self._batch = _Batch(placement.batch)
+        self._batch = Batch(placement.batch)
         self._rows: list[int] = []
         self._positions = Positions()
         # Between streams the library copies at the next step only, so until then the target's
@@ -134,8 +117,8 @@ class Context:
 
     def step(self, spans: list[Span]) -> Outcome:
         """Run the model over these spans. Their rows of logits then lie in their order."""
-        spans = [replace(each, position=self._positions.of(each.slot, each.position)) for each in spans]
-        self._rows = self._batch.fill(spans)
+        places = [self._positions.of(span.slot, span.position) for span in spans]
+        self._rows = self._batch.fill(spans, places)
         return self._decode(self._batch.struct)
 
     def step_picture(
@@ -144,14 +127,14 @@ class Context:
         """Run the model over an image's vectors; the last one's logits are row 0."""
         start = self._positions.of(slot, place)
         positions = picture.positions(start)
-        if picture.length != picture.cells:
+        if len(positions) > 1:
             last = int(positions[0].max())
             self._positions.add(slot, Stretch(place, picture.cells, picture.length, last))
         self._call.llama_set_causal_attn(self.pointer, causal)
         outcome = Outcome.DONE
         for begin in range(0, picture.cells, self.batch):
             part = slice(begin, begin + self.batch)
-            batch = _VectorBatch(slot, positions[:, part], vectors[part])
+            batch = VectorBatch(slot, positions[:, part], vectors[part])
             outcome = self._decode(batch.struct)
             self._rows = [len(batch) - 1]
             if outcome is not Outcome.DONE:
@@ -233,7 +216,7 @@ class Context:
 
     def _holds(self, slot: int, length: int) -> bool:
         """Cut to `length`, and say whether what attention needs of it is really there."""
-        last = self._positions.last(slot, length)
+        last = self.end(slot, length)
         if self.span(slot)[1] > last and not self.trim(slot, length):
             return False
         least, most = self.span(slot)
@@ -243,9 +226,9 @@ class Context:
         # have lost the beginning, which it does not need.
         return self.model.recurrent or least <= max(0, last + 1 - self.model.window) * self._slides
 
-    def ends(self, slot: int, length: int) -> bool:
-        """Whether the cache holds no more of a sequence than its first tokens."""
-        return self.span(slot)[1] <= self._positions.last(slot, length)
+    def end(self, slot: int, length: int) -> int:
+        """The last position that the first tokens of a sequence have, -1 if none."""
+        return self._positions.last(slot, length)
 
     def span(self, slot: int) -> tuple[int, int]:
         """The first and the last position that the cache holds of a sequence, -1 if none."""
@@ -272,77 +255,6 @@ class Context:
             return True
         self.clear(slot)
         return False
-
-
-class _Batch:
-    """The library's batch over arrays of our own, filled without a loop over tokens."""
-
-    def __init__(self, room: int) -> None:
-        self._token = np.zeros(room, np.int32)
-        self._position = np.zeros(room, np.int32)
-        self._counts = np.ones(room, np.int32)
-        self._slot = np.zeros(room, np.int32)
-        addresses = self._slot.ctypes.data + np.arange(room, dtype=np.uint64) * 4
-        self._slots = addresses.astype(np.uint64)
-        self._wanted = np.zeros(room, np.int8)
-        self.struct = abi.LlamaBatch(
-            0,
-            self._token.ctypes.data,
-            None,
-            self._position.ctypes.data,
-            self._counts.ctypes.data,
-            self._slots.ctypes.data,
-            self._wanted.ctypes.data,
-        )
-
-    def fill(self, spans: list[Span]) -> list[int]:
-        """Lay the spans one behind another; the indexes of those that want logits."""
-        at = 0
-        rows: list[int] = []
-        for span in spans:
-            count = len(span.tokens)
-            end = at + count
-            if count == 1:
-                self._token[at] = span.tokens[0]
-                self._position[at] = span.position
-                self._slot[at] = span.slot
-                self._wanted[at] = span.outputs
-            else:
-                self._token[at:end] = span.tokens
-                self._position[at:end] = np.arange(span.position, span.position + count)
-                self._slot[at:end] = span.slot
-                self._wanted[at:end] = 0
-                self._wanted[end - span.outputs : end] = 1
-            rows.extend(range(end - span.outputs, end))
-            at = end
-        self.struct.n_tokens = at
-        return rows
-
-
-class _VectorBatch:
-    """A batch of vectors; the last one wants logits. Positions may have several rows (M-RoPE)."""
-
-    def __init__(self, slot: int, positions: Ints, vectors: Floats) -> None:
-        count = len(vectors)
-        self._vectors = np.ascontiguousarray(vectors)
-        self._positions = np.ascontiguousarray(positions, dtype=np.int32)
-        self._counts = np.ones(count, np.int32)
-        self._slot = np.full(count, slot, np.int32)
-        self._slots = self._slot.ctypes.data + np.arange(count, dtype=np.uint64) * 4
-        self._wanted = np.zeros(count, np.int8)
-        self._wanted[-1] = 1
-        self.struct = abi.LlamaBatch(
-            count,
-            None,
-            self._vectors.ctypes.data,
-            self._positions.ctypes.data,
-            self._counts.ctypes.data,
-            self._slots.ctypes.data,
-            self._wanted.ctypes.data,
-        )
-
-    def __len__(self) -> int:
-        return self.struct.n_tokens
 
 
 def cores() -> int:

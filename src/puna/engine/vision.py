@@ -7,7 +7,7 @@ the engine's, in a step of its own. What was encoded is kept for the conversatio
 import ctypes as C
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -28,6 +28,7 @@ KEPT_PIXELS = 8
 
 _TEXT = abi.MtmdInputChunkType.TEXT
 _IMAGE = abi.MtmdInputChunkType.IMAGE
+
 
 class Projector:
     """A loaded projector, over the weights of the model that it belongs to."""
@@ -113,7 +114,7 @@ class Projector:
             self._vectors.put(picture.head, vectors, vectors.nbytes)
             return vectors
 
-    def _encoded(self, chunk: int, picture: Picture) -> Floats:
+    def _encoded(self, chunk: int | None, picture: Picture) -> Floats:
         if self._call.mtmd_encode_chunk(self.pointer, chunk):
             raise EngineFailed("The engine could not encode an image.")
         self.encoded += 1
@@ -141,7 +142,7 @@ class Projector:
             return chunks
 
     @contextmanager
-    def _bitmap(self, data: bytes) -> Iterator[int]:
+    def _bitmap(self, data: bytes) -> Generator[int]:
         size = images.check(data)
         option = self._call.mtmd_helper_init_opt_default()
         made: abi.MtmdHelperBitmapWrapper = self._call.mtmd_helper_bitmap_init_from_buf(
@@ -168,7 +169,7 @@ class Projector:
             elif kind == _IMAGE:
                 yield self._picture(chunk, part, key, data)
 
-    def _picture(self, chunk: int, part: int, key: bytes, data: bytes) -> Picture:
+    def _picture(self, chunk: int | None, part: int, key: bytes, data: bytes) -> Picture:
         cells: int = self._call.mtmd_input_chunk_get_n_tokens(chunk)
         if not self.causal and cells > self._batch:
             raise MissingCapability(
@@ -188,7 +189,7 @@ class Projector:
             moves=self._positions(chunk, cells, 1) - places,
         )
 
-    def _positions(self, chunk: int, cells: int, start: int) -> Places:
+    def _positions(self, chunk: int | None, cells: int, start: int) -> Places:
         if self._rows == 1:
             return np.arange(start, start + cells, dtype=np.int32)[None]
         tokens = self._call.mtmd_input_chunk_get_tokens_image(chunk)

@@ -13,6 +13,7 @@ from puna.engine.engine import Engine
 from puna.engine.libllama import Library
 from puna.engine.model import Model
 from puna.engine.sequence import Finish, Output, Paused, Request
+from puna.engine.vision import Projector
 from puna.errors import ErrorReport, PunaError
 from puna.jobs import Limits, Sampling
 from puna.protocol import Pace, Placement
@@ -56,12 +57,13 @@ class Result:
 class Driver:
     """An engine whose invariants are checked at each step, and what it has emitted."""
 
-    def __init__(self, context: Context, pace: Pace) -> None:
+    def __init__(self, context: Context, pace: Pace, projector: Projector | None = None) -> None:
         self.context = context
         self.results: dict[str, Result] = {}
         self.broken: list[BaseException] = []
         self._outputs: queue.SimpleQueue[list[Output] | PunaError] = queue.SimpleQueue()
-        self.engine = Engine(context, pace, self._emitted, self._outputs.put)
+        emitted, failed = self._emitted, self._outputs.put
+        self.engine = Engine(context, pace, emitted, failed, projector=projector)
         self.engine.start()
 
     def _emitted(self, outputs: list[Output]) -> None:

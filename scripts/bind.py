@@ -124,7 +124,7 @@ def python_name(name: str) -> str:
 def map_type(declared: str) -> tuple[str, str]:
     """A C type as its ctypes type and its Python type."""
     plain = re.sub(r"\b(const|struct|enum)\b", "", declared).strip()
-    if "*" in plain or plain.endswith("_t") and plain not in VALUES:
+    if "*" in plain or (plain.endswith("_t") and plain not in VALUES):
         return ("C.c_char_p", "bytes | None") if plain.replace(" ", "") == "char*" else ADDRESS
     if plain.endswith("callback"):
         return ADDRESS

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from hypothesis import settings
 from hypothesis import strategies as st
 from library_samplers import Sampler as LibrarySampler
 from library_samplers import chain
@@ -13,10 +12,6 @@ from puna.engine.sampling import Mask, Sampler
 from puna.jobs import Limits, Sampling
 
 Row = NDArray[np.float32]
-
-# How long a test takes says more about the machine than about what is tested.
-settings.register_profile("no clock", deadline=None)
-settings.load_profile("no clock")
 
 shares = st.integers(0, 1000).map(lambda thousandths: thousandths / 1000)
 seeds = st.integers(0, 2**32 - 1)

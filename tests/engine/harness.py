@@ -3,8 +3,9 @@
 import queue
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -136,15 +137,10 @@ def driver(
         model.close()
 
 
-def request(key: str, tokens: list[int], **fields: object) -> Request:
+def request(key: str, tokens: list[int], **fields: Any) -> Request:
     """A greedy request for 16 tokens that does not stop by itself."""
-    defaults: dict[str, object] = {
-        "length": 512,
-        "seed": 1,
-        "sampling": GREEDY,
-        "limits": Limits(max_tokens=16, ignore_eos=True),
-    }
-    return Request(key, tuple(tokens), **(defaults | fields))  # pyright: ignore
+    limits = Limits(max_tokens=16, ignore_eos=True)
+    return replace(Request(key, tuple(tokens), 512, 1, sampling=GREEDY, limits=limits), **fields)
 
 
 def prompt(seed: int, count: int, most: int = 250) -> list[int]:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 Sampler = tuple[object, ...]
 Left = NDArray[np.void]
 
-_TOKEN_DATA = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+TOKEN_DATA = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 
 
 class TokenData(Structure):
@@ -128,14 +128,17 @@ class Chain:
 
     def apply(self, logits: NDArray[np.float32]) -> tuple[Left, int]:
         """The tokens that are left with their logits, and the token selected or -1."""
-        data = np.zeros(logits.size, _TOKEN_DATA)
+        data = np.zeros(logits.size, TOKEN_DATA)
         data["id"] = np.arange(logits.size)
         data["logit"] = logits
         array = TokenDataArray(data.ctypes.data_as(POINTER(TokenData)), logits.size, -1, False)
-        self._library.llama_sampler_apply(self._chain, ctypes.byref(array))
+        self.apply_to(array)
         bytes_left = ctypes.string_at(array.data, array.size * data.itemsize)
-        left = np.frombuffer(bytes_left, _TOKEN_DATA)
+        left = np.frombuffer(bytes_left, TOKEN_DATA)
         return left, int(left["id"][array.selected]) if array.selected >= 0 else -1
+
+    def apply_to(self, array: TokenDataArray) -> None:
+        self._library.llama_sampler_apply(self._chain, ctypes.byref(array))
 
     def close(self) -> None:
         self._library.llama_sampler_free(self._chain)

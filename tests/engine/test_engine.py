@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.engine.harness import Oracle, driver, prompt, regret, request
 
 from puna.engine.libllama import Library
 from puna.engine.model import Model
+from puna.engine.roster import WORTH_WAITING
 from puna.jobs import Limits
 from puna.protocol import Pace, Placement
-from tests.engine.harness import Oracle, driver, prompt, regret, request
 
 Shape = Callable[[str], Path]
 ARCHITECTURES = ["llama", "qwen3", "gemma3", "mamba", "lfm2"]
@@ -21,9 +22,7 @@ STREAMS = Placement(context=512, sequences=4, pooled=False, batch=128, threads=1
 POOL = Placement(context=512, sequences=4, pooled=True, batch=128, threads=1)
 
 
-def worst_regret(
-    library: Library, path: Path, pairs: list[tuple[list[int], list[int]]]
-) -> float:
+def worst_regret(library: Library, path: Path, pairs: list[tuple[list[int], list[int]]]) -> float:
     alone = Placement(context=1024, sequences=1, batch=128, threads=1)
     model = Model(library, (str(path),), alone)
     oracle = Oracle(model, alone)
@@ -92,7 +91,9 @@ def test_those_who_come_together_wait_for_the_one_that_computes_their_beginning(
         for number in range(4):
             engine.submit(request(f"{number}", [*shared, *prompt(10 + number, 5)]))
         results = engine.finish()
-    assert sorted(result.cached or 0 for result in results) == [0, 200, 200, 200]
+    first, *others = sorted(result.cached or 0 for result in results)
+    assert first == 0
+    assert all(200 - WORTH_WAITING < cached <= 200 for cached in others)
 
 
 def test_nothing_is_reused_across_domains(library: Library, shape: Shape) -> None:

@@ -63,9 +63,7 @@ ANSWER = Message(
 
 
 def result_of(call: ToolCall, text: str) -> Message:
-    return Message(
-        role="tool", parts=(TextPart(text),), tool_name=call.name, tool_call_id=call.id
-    )
+    return Message(role="tool", parts=(TextPart(text),), tool_name=call.name, tool_call_id=call.id)
 
 
 CONVERSATION = (

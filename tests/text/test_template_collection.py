@@ -21,8 +21,6 @@ from puna.text.templates import Template
 
 from .collection import ANSWER, CONVERSATION, SPOKEN, THOUGHT, TIME, TOOLS, WEATHER, left_out
 
-SOURCE = Path(__file__).parents[2]
-
 # Templates that refuse the conversation, and the words in which they do.
 REFUSING = {
     "google-gemma-2-2b-it": "Conversation roles must alternate",
@@ -89,6 +87,10 @@ NOT_READ_BACK = {
     "llama-cpp-rwkv-world": "writes no calls",
     "microsoft-Phi-3.5-mini-instruct": "writes no calls",
 }
+
+# Templates whose answers have to be smaller than the test's.
+TWO_CALLS_AT_MOST = {"deepseek-ai-DeepSeek-R1-Distill-Llama-8B"}
+TEXT_IN_A_TURN_OF_ITS_OWN = {"NVIDIA-Nemotron-Nano-v2"}
 
 # Tokens that end a model's answer: an engine stops there, so a parser never sees what follows.
 ENDS = (
@@ -165,13 +167,14 @@ def answer_of(subject: Subject, answer: Message) -> tuple[str, bool]:
     written = said[len(words.common_start(asked, said)) :]
     for end in ENDS:
         written = written.partition(end)[0]
+    written = written.removeprefix("<|CHATBOT_TOKEN|>")
     lead = subject.markup.lead
     if lead and asked.endswith(lead) and written.startswith(lead):
         written = written.removeprefix(lead)
     markup = subject.markup
-    thinking = THOUGHT in written and markup.has_begun_thinking(asked)
-    begun = thinking and markup.think is not None and markup.think.open not in written
-    return written, begun
+    think = markup.think
+    begun = think is not None and think.open not in written and think.close in written
+    return written, begun and markup.has_begun_thinking(asked)
 
 
 @pytest.mark.parametrize("spoken", [True, False], ids=["with-text", "without-text"])
@@ -186,11 +189,12 @@ def test_the_parser_reads_back_what_it_wrote(
     if subject.name in NOT_READ_BACK:
         assert not subject.markup.learnt
         return
-    if len(calls) > 1 and not subject.template.shape.parallel_calls:
+    if not subject.template.shape.parallel_calls:
         calls = calls[:1]
-    numbered = tuple(
-        replace(call, id=f"call{number:05d}") for number, call in enumerate(calls, 1)
-    )
+    if subject.name in TWO_CALLS_AT_MOST:
+        calls = calls[:2]
+    spoken = spoken and subject.name not in TEXT_IN_A_TURN_OF_ITS_OWN
+    numbered = tuple(replace(call, id=f"call{number:05d}") for number, call in enumerate(calls, 1))
     answer = replace(ANSWER, tool_calls=numbered, parts=ANSWER.parts if spoken else ())
     written, begun = answer_of(subject, answer)
     parser = Parser(subject.markup, tools=TOOLS, started_thinking=begun)

@@ -39,12 +39,13 @@ class Drawing:
             request,
             arrival,
             sampler,
-            request.constraint.matcher() if request.constraint else None,
+            request.constraint.matcher(request.emitted) if request.constraint else None,
             tokens=list(request.tokens),
             prompt=len(request.tokens),
         )
         for token in request.emitted:
-            self._accept(sequence, token)
+            sequence.append(token)
+            sampler.accept(token)
             if len(sequence.tokens) >= request.length:
                 sequence.shift()
         sampler.restore(request.sampler)
@@ -98,7 +99,7 @@ class Drawing:
         request, matcher = sequence.request, sequence.matcher
         if matcher is None:
             return None
-        if matcher.done:
+        if matcher.stopped:
             return Finish("stop")
         if request.logprobs is not None:
             return None
@@ -109,7 +110,7 @@ class Drawing:
             output.count += 1
             if sequence.exhausted:
                 return Finish("length")
-        return Finish("stop") if matcher.done else None
+        return Finish("stop") if matcher.stopped else None
 
     def _accept(self, sequence: Sequence, token: int) -> None:
         sequence.append(token)

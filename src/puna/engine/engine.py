@@ -46,7 +46,9 @@ class Engine:
         self._drawing = Drawing(context)
         self._recurrent = context.model.recurrent
         cache = self._cache = Cache(context)
-        self.roster = Roster(cache, pace.whole_prompt, recurrent=self._recurrent)
+        # Half a step at most, so that what goes in whole always finds the room for it.
+        whole_prompt = min(pace.whole_prompt, context.batch // 2)
+        self.roster = Roster(cache, whole_prompt, recurrent=self._recurrent)
         self._tempo = Tempo(pace, context.batch)
         self._outputs: dict[str, Output] = {}
         self._arrivals = count()

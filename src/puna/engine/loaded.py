@@ -14,8 +14,10 @@ from puna.engine.prompts import Prompts
 from puna.engine.sequence import Output
 from puna.errors import LoadFailed, PunaError
 from puna.protocol import Facts, Load
-from puna.text.markup import Markup, learn
+from puna.text.markup.format import Markup
+from puna.text.markup.learning import learn
 from puna.text.templates import CHATML, Template
+from puna.text.tokens import Specials
 
 
 class Loaded:
@@ -43,8 +45,9 @@ class Loaded:
         self._check()
         self.engine = Engine(self.context, load.pace, emit, failed)
         self.engine.start()
-        self.grammars = Grammars(vocabulary)
-        self.prompts = Prompts(vocabulary, self.template, lambda: self.markup)
+        specials = Specials(vocabulary)
+        self.grammars = Grammars(vocabulary, specials)
+        self.prompts = Prompts(vocabulary, specials, self.template, lambda: self.markup)
         self.load_seconds = time.perf_counter() - began
 
     @cached_property
@@ -74,6 +77,7 @@ class Loaded:
     def close(self) -> None:
         """End the engine and free everything, in the order in which it was made, reversed."""
         self.engine.close()
+        self.grammars.close()
         self.template.close()
         self.context.close()
         self.model.close()

@@ -9,7 +9,7 @@ from puna.engine.vocabulary import Vocabulary
 from puna.errors import MissingCapability, PromptTooLong
 from puna.jobs import ChatJob, CompleteJob, Message
 from puna.text.guard import Guard
-from puna.text.markup import Markup
+from puna.text.markup.format import Markup
 from puna.text.templates import Template
 from puna.text.tokens import Specials
 
@@ -27,12 +27,16 @@ class Prompts:
     """Makes prompts for one model; blocks while a template is rendered."""
 
     def __init__(
-        self, vocabulary: Vocabulary, template: Template, markup: Callable[[], Markup]
+        self,
+        vocabulary: Vocabulary,
+        specials: Specials,
+        template: Template,
+        markup: Callable[[], Markup],
     ) -> None:
         self._vocabulary = vocabulary
         self._template = template
         self._markup = markup
-        self._specials = Specials(vocabulary)
+        self._specials = specials
 
     def chat(self, job: ChatJob, length: int) -> Prompt:
         """The prompt of a conversation; if it must, without its oldest turns."""
@@ -89,8 +93,7 @@ class Prompts:
             think=job.think,
             values=guarded.template_values,
         )
-        tags = self._markup().think
-        thinking = tags is not None and text.rstrip().endswith(tags.open.strip())
+        thinking = self._markup().has_begun_thinking(text)
         return Prompt(text, tuple(guard.tokens(text)), thinking)
 
     def _completion(self, job: CompleteJob) -> list[int]:

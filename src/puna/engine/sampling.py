@@ -29,7 +29,7 @@ from puna.jobs import Limits, Sampling
 
 # As llguidance fills it: one bit for each token in words of 32, the lowest bit first. Tokens
 # beyond its end are not allowed.
-Mask = NDArray[np.int32]
+Mask = NDArray[np.uint32] | NDArray[np.int32]
 
 _MU = struct.Struct("<d")
 # So few tokens are looked at one by one rather than found among all.

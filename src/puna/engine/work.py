@@ -28,7 +28,7 @@ from puna.protocol import (
     Tokens,
     ToServer,
 )
-from puna.text.markup import Parser
+from puna.text.markup.parser import Parser
 from puna.text.stops import Stops
 from puna.text.stream import TextStream
 

@@ -9,6 +9,7 @@ import structlog
 import uvicorn
 
 from puna.errors import AddressTaken
+from puna.hosts.host import Host
 from puna.server.app import create_app
 from puna.settings import Settings
 
@@ -34,7 +35,7 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, runners_on: Host | None = None) -> None:
     """Serve until a signal comes; running jobs get a moment to finish."""
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -44,7 +45,7 @@ def serve(settings: Settings) -> None:
     host, port = listener.getsockname()[:2]
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(settings),
+            create_app(settings, runners_on),
             loop="uvloop",
             http="httptools",
             ws="none",

@@ -70,7 +70,9 @@ class _Answer:
         around = (markup.text.open, markup.text.close) if markup.text else ()
         self._around = [words for words in map(words_of, (*around, markup.ending)) if words]
         openings = (self._think_open, self._calls_open, *self._around)
-        self._anchors = sorted({words[0] for words in openings if words}, key=len, reverse=True)
+        # The longer literal is tried first: a shorter one may be its beginning.
+        self._openings = sorted({words for words in openings if words}, key=_length, reverse=True)
+        self._anchors = sorted({words[0] for words in self._openings}, key=len, reverse=True)
         self._anchor = re.compile("|".join(map(re.escape, self._anchors)) or r"(?!)")
 
     def steps(self, *, started_thinking: bool) -> Steps[None]:
@@ -107,20 +109,24 @@ class _Answer:
     def _markup(self) -> Steps[bool]:
         """Read what is marked from here on; False where it turns out to be plain text."""
         source = self._source
-        # A model thinks first; later on, the same words are only spoken of.
-        may_think = self._think_open and not self._tray.said_text
-        if may_think and (yield from source.match(self._think_open)):
-            yield from self._thinking()
-            return True
-        if self._calls and self._calls_open and (yield from source.match(self._calls_open)):
-            return (yield from self._calls.read())
-        for words in self._around:
+        for words in self._openings:
+            # A model thinks first; later on, the same words are only spoken of.
+            if words == self._think_open and self._tray.said_text:
+                continue
             if (yield from source.match(words)):
-                return True
-            if source.is_cut_off(words):
+                return (yield from self._opened_by(words))
+            if words in self._around and source.is_cut_off(words):
                 source.up_to(source.at + len(source.ahead()))
                 return True
         return False
+
+    def _opened_by(self, words: tuple[str, ...]) -> Steps[bool]:
+        if words == self._think_open:
+            yield from self._thinking()
+            return True
+        if words == self._calls_open and self._calls:
+            return (yield from self._calls.read())
+        return True
 
     def _bare(self, calls: CallReader) -> Steps[None]:
         """Read a call that no literal opens, if the answer begins with one."""
@@ -160,6 +166,10 @@ class _Answer:
             source.at = place + 1
             self._tray.thinking(source.held())
             source.commit()
+
+
+def _length(words: tuple[str, ...]) -> int:
+    return sum(map(len, words))
 
 
 def _decided(text: str, anchors: Sequence[str]) -> int:

@@ -142,7 +142,7 @@ class Source:
         self.gap = ""
         while len(self.gap) < _LONGEST_GAP:
             character = yield from self.peek()
-            if not character or character == "\n":
+            if not character or character.isspace():
                 return False
             if character == following[:1] and (yield from self._stands(following)):
                 return True

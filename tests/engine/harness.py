@@ -151,8 +151,10 @@ def prompt(seed: int, count: int, most: int = 250) -> list[int]:
 class Oracle:
     """The library alone: one sequence, no engine."""
 
-    def __init__(self, model: Model, placement: Placement) -> None:
-        self._context = Context(model, placement)
+    def __init__(
+        self, model: Model, placement: Placement, adapters: tuple[tuple[int, float], ...] = ()
+    ) -> None:
+        self._context = Context(model, placement, adapters=adapters)
 
     def close(self) -> None:
         self._context.close()

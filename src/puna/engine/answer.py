@@ -64,7 +64,9 @@ class Answer:
         """The choices that have not ended."""
         return [i for i, transcript in enumerate(self._transcripts) if not transcript.finished]
 
-    def requests(self, length: int, constraint: Compiled | None) -> list[Request]:
+    def requests(
+        self, length: int, constraint: Compiled | None, adapters: tuple[tuple[int, float], ...]
+    ) -> list[Request]:
         """What the engine is asked for: one request for each choice."""
         job = self.job
         requests: list[Request] = []
@@ -86,6 +88,8 @@ class Answer:
                     keep=max(job.fit.keep, 0),
                     rank=_RANKS[job.owner.priority],
                     after=requests[0].key if requests else "",
+                    adapters=adapters,
+                    pictures=self._prompt.pictures,
                     emitted=before.tokens if before else (),
                     sampler=before.sampler if before else b"",
                     memory=before.memory if before else b"",

@@ -13,10 +13,10 @@ from queue import Empty, SimpleQueue
 from puna.engine.cache import Cache
 from puna.engine.context import Context, Outcome, Span
 from puna.engine.drawing import Drawing
-from puna.engine.vision import Projector
 from puna.engine.roster import Roster
 from puna.engine.sequence import Finish, Output, Request, Sequence
 from puna.engine.steps import Share, Tempo, plan
+from puna.engine.vision import Projector
 from puna.errors import EngineFailed, MissingCapability, PunaError
 from puna.protocol import Busyness, Pace
 

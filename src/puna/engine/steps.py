@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from puna.engine.pictures import Picture
 from puna.engine.sequence import Sequence
+from puna.engine.turns import Turns
 from puna.protocol import Pace
 
 # A step of prefill alone ends within this time, so that a newcomer is never kept waiting long.
@@ -53,7 +54,7 @@ class Tempo:
         self._chunk = min(64.0, batch)
         self._alone = min(64.0, batch)
         self._since = 0
-        self._pictured = False
+        self.turns = Turns()
 
     @property
     def alone(self) -> int:
@@ -67,11 +68,6 @@ class Tempo:
             self._since = 0
             return 0
         return int(self._chunk)
-
-    def picture_is_due(self) -> bool:
-        """Whether an image may have the next step; images take turns with all the others."""
-        self._pictured = not self._pictured
-        return self._pictured
 
     def record(self, shares: list[Share], seconds: float) -> None:
         """What a step took; an image's says nothing about the others."""
@@ -103,14 +99,14 @@ class Tempo:
 def plan(running: Iterable[Sequence], tempo: Tempo, batch: int, outputs: int) -> list[Share]:
     """The shares of the next step.
 
-    Of the running sequences those of one adapter set take part: the set of the first one. Short
+    Of the running sequences those of one adapter set take part, each set in its turn. Short
     prompts go in whole; long ones take turns at the chunk, the one that waited longest first; an
     image is a step of its own. `running` is in the order of turns.
     """
     members = list(running)
     if not members:
         return []
-    adapters = members[0].request.adapters
+    adapters = tempo.turns.next_set([one.request.adapters for one in members])
     members = [one for one in members if one.request.adapters == adapters]
     if (share := _picture(members, tempo)) is not None:
         return [share]
@@ -145,7 +141,7 @@ def _picture(members: list[Sequence], tempo: Tempo) -> Share | None:
     for sequence in members:
         if (picture := sequence.picture) is not None:
             others = any(one.picture is None for one in members)
-            if others and not tempo.picture_is_due():
+            if others and not tempo.turns.picture_is_due():
                 return None
             return Share(sequence, picture.cells, picture=picture)
     return None

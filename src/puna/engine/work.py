@@ -116,7 +116,9 @@ class Work:
 
     def _tokens(self, id: str, text: str, tokens: tuple[int, ...]) -> Tokens:
         piece = self._loaded.model.vocabulary.piece
-        return Tokens(id, text, tokens, tuple(piece(token) for token in tokens))
+        return Tokens(
+            id, text, tokens, tuple(piece(token) if token >= 0 else b"" for token in tokens)
+        )
 
     # Preparing
 
@@ -146,7 +148,8 @@ class Work:
         transcripts = [self._transcript(job, prompt, choice) for choice in range(job.choices)]
         answer = Answer(job, prompt, transcripts, resume, began)
         self._answers[job.id] = answer
-        for request in answer.requests(self._length(job), constraint):
+        adapters = self._loaded.adapters
+        for request in answer.requests(self._length(job), constraint, adapters):
             self._loaded.engine.submit(request)
 
     async def _prompt(self, job: GenerateJob, known: tuple[int, ...] = ()) -> Prompt:

@@ -12,6 +12,7 @@ from puna.engine.libllama import Library
 from puna.engine.model import Model
 from puna.engine.prompts import Prompts
 from puna.engine.sequence import Output
+from puna.engine.vision import Projector
 from puna.errors import LoadFailed, PunaError
 from puna.protocol import Facts, Load
 from puna.text.markup.format import Markup
@@ -41,13 +42,17 @@ class Loaded:
         )
         self.template.warm()
         adapters = tuple((self.model.adapter(file), file.scale) for file in load.adapters)
+        self.adapters = adapters
+        self.projector = self._projector()
         self.context = Context(self.model, load.placement, adapters=adapters)
         self._check()
-        self.engine = Engine(self.context, load.pace, emit, failed)
+        self.engine = Engine(self.context, load.pace, emit, failed, projector=self.projector)
         self.engine.start()
         specials = Specials(vocabulary)
         self.grammars = Grammars(vocabulary, specials)
-        self.prompts = Prompts(vocabulary, specials, self.template, lambda: self.markup)
+        self.prompts = Prompts(
+            vocabulary, specials, self.template, lambda: self.markup, self.projector
+        )
         self.load_seconds = time.perf_counter() - began
 
     @cached_property
@@ -69,10 +74,14 @@ class Loaded:
             sequences=placement.sequences,
             vocabulary=model.vocabulary.size,
             width=model.width,
-            capabilities=("completion",) if model.generates else ("embedding",),
+            capabilities=self._capabilities(),
             recurrent=model.recurrent,
             load_seconds=self.load_seconds,
         )
+
+    def _capabilities(self) -> tuple[str, ...]:
+        generating = ("completion",) if self.model.generates else ("embedding",)
+        return (*generating, "vision") if self.projector is not None else generating
 
     def close(self) -> None:
         """End the engine and free everything, in the order in which it was made, reversed."""
@@ -80,7 +89,13 @@ class Loaded:
         self.grammars.close()
         self.template.close()
         self.context.close()
+        if self.projector is not None:
+            self.projector.close()
         self.model.close()
+
+    def _projector(self) -> Projector | None:
+        path = self._load.projector
+        return Projector(self.model, path, self._load.placement) if path else None
 
     def _check(self) -> None:
         """Run a few tokens, so that a broken kernel or file is found before anybody's request."""

@@ -2,8 +2,8 @@
 
 Usage: python -m benchmarks.sampling    from the root of the repository
 
-Both take turns, so that a noisy machine is as noisy for either. The library gets its array of
-candidates ready made, by a copy in place of the loop in which it fills one.
+Time is that of the processor, and both take turns, so that a busy machine is as busy for either.
+The library gets its array of candidates ready made, by a copy in place of the loop that fills it.
 """
 
 import ctypes
@@ -92,9 +92,9 @@ def cut(rules: Sampling) -> list[LibrarySampler]:
 
 
 def microseconds(run: Callable[[], None]) -> float:
-    start = time.perf_counter()
+    start = time.thread_time()
     run()
-    return (time.perf_counter() - start) / SEQUENCES * 1e6
+    return (time.thread_time() - start) / SEQUENCES * 1e6
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ def server() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="puna-home-") as home:
         process = subprocess.Popen(
             [sys.executable, "-m", "puna", "serve", "--host", "127.0.0.1", "--port", "0"],
-            env={**os.environ, "PUNA_HOME": home},
+            env={**os.environ, "PUNA_HOME": home, "PUNA_LOG_LEVEL": "warning"},
             stdout=subprocess.PIPE,
             text=True,
         )

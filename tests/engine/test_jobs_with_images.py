@@ -87,10 +87,13 @@ class Runner:
         """Start a job, take it off after its first words, and give what it goes on with."""
         async with asyncio.TaskGroup() as tasks:
             self.work.submit(Submit(job), tasks)
+        asked = False
         while True:
             match await self._said.get():
                 case Frame(deltas) if any(isinstance(d, TextDelta) for _, e in deltas for d in e):
-                    self.work.pause(Pause(job.id))
+                    if not asked:
+                        self.work.pause(Pause(job.id))
+                    asked = True
                 case Paused(_, resume):
                     assert resume is not None
                     return resume

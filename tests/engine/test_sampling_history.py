@@ -141,11 +141,11 @@ def test_dry_looks_no_further_back_than_the_last_breaker(
         mine.accept(token)
     losing, losses = mine.penalties()
     expected = {
-        token: 2.0 ** (length - 1)
+        token: min(2.0 ** (length - 1), 1e30)
         for token, length in longest_repeats(tokens, breakers).items()
         if length >= 1
     }
-    assert dict(zip(losing.tolist(), losses.tolist(), strict=True)) == expected
+    assert dict(zip(losing.tolist(), losses.tolist(), strict=True)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("breakers", [[], [[2]], [[1, 2]]])

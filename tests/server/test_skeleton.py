@@ -92,7 +92,7 @@ def test_the_command_that_shows_puna_at_work_leaves_nothing_behind(tmp_path: Pat
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can kill a child with its parent")
-@pytest.mark.parametrize("tokens", [1, 5, 50])
+@pytest.mark.parametrize("tokens", [1, 2, 4])
 def test_a_killed_server_takes_its_runners_along(tmp_path: Path, tokens: int) -> None:
     with serving(tmp_path) as (address, server):
         stream = ollama.Client(address).chat("cria", ASKED, stream=True)
@@ -101,6 +101,5 @@ def test_a_killed_server_takes_its_runners_along(tmp_path: Path, tokens: int) ->
         children = server.children(recursive=True)
         assert children
         server.kill()
-        gone, alive = psutil.wait_procs(children, timeout=10)
-        assert gone == children
+        _, alive = psutil.wait_procs(children, timeout=10)
         assert alive == []

@@ -228,7 +228,9 @@ KINDS = {
     ),
     "Python": _kind(Calls("<|start|>[", ", ", "]<|end|>", NamedCall("", Assignments())), _python),
     "braces": _kind(
-        Calls("<|call>call:", "", "<call|>", NamedCall("", Assignments("{", ":", "}", '<|"|>'))),
+        Calls(
+            "<|call>call:", "", "<call|>", NamedCall("", Assignments("{", ":", "}", '<|"|>', ","))
+        ),
         _braced,
     ),
 }

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from puna.text.markup.format import Calls, Markup, ObjectCall, Tags
+from puna.text.markup.format import Calls, JsonArguments, Markup, NamedCall, ObjectCall, Tags
 from puna.text.markup.parser import Parser
 from puna.text.markup.pieces import CallArguments, CallEnd, CallStart, Text, Thinking
 
@@ -23,7 +23,7 @@ kinds = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
 
 @kinds
 @given(answer=answers, places=cuts)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_what_is_written_is_read_however_it_is_cut(
     kind: Kind, answer: Answer, places: list[int]
 ) -> None:
@@ -54,7 +54,7 @@ ALL_MARKUPS = {name: kind.markup for name, kind in KINDS.items()} | {
 
 @pytest.mark.parametrize("markup", ALL_MARKUPS.values(), ids=ALL_MARKUPS.keys())
 @given(text=noise, places=cuts, thinking=st.booleans())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @example(text='<tool_call>{"name": "look_up", "arguments": {"text": "', places=[14], thinking=False)
 def test_broken_markup_is_read_alike_however_it_is_cut_and_no_word_is_lost(
     markup: Markup, text: str, places: list[int], thinking: bool
@@ -75,7 +75,7 @@ def test_broken_markup_is_read_alike_however_it_is_cut_and_no_word_is_lost(
 @given(
     text=st.text(st.characters(exclude_categories=("Cs",), exclude_characters="<[{")), places=cuts
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_plain_text_passes_unchanged(markup: Markup, text: str, places: list[int]) -> None:
     assert answer_in(parsed(markup, cut(text, places))) == Answer(text=text)
 
@@ -199,9 +199,8 @@ def test_words_that_end_a_turn_are_not_text() -> None:
 
 
 def test_what_the_prompt_has_begun_is_taken_up() -> None:
-    markup = Markup(
-        text=Tags(">>>all", ""), calls=Calls(">>>", "", "", SECTION.calls.call), lead=">>>"
-    )  # pyright: ignore[reportOptionalMemberAccess]
+    call = NamedCall("<|sep|>", JsonArguments())
+    markup = Markup(text=Tags(">>>all", ""), calls=Calls(">>>", "", "", call), lead=">>>")
     assert parsed(markup, ["all\nHello."]) == [Text("Hello.")]
     assert answer_in(parsed(markup, ["go<|sep|>{}"])).calls == (("go", {}),)
 

@@ -116,7 +116,7 @@ ENDS = (
 
 
 def collection() -> list[str]:
-    import sdist
+    import sdist  # pyright: ignore[reportMissingImports]
 
     folder = sdist.llama_source() / "models" / "templates"
     return sorted(path.stem for path in folder.glob("*.jinja"))

@@ -511,6 +511,13 @@ PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "llama_model_has_decoder": (C.c_bool, (C.c_void_p,)),
     "llama_model_is_recurrent": (C.c_bool, (C.c_void_p,)),
     "llama_model_is_hybrid": (C.c_bool, (C.c_void_p,)),
+    "llama_model_cls_label": (
+        C.c_char_p,
+        (
+            C.c_void_p,
+            C.c_uint32,
+        ),
+    ),
     "llama_model_is_diffusion": (C.c_bool, (C.c_void_p,)),
     "llama_model_rope_type": (C.c_int32, (C.c_void_p,)),
     "llama_adapter_lora_init": (
@@ -668,6 +675,7 @@ PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
             C.c_int32,
         ),
     ),
+    "llama_get_causal_attn": (C.c_bool, (C.c_void_p,)),
     "llama_get_embeddings_ith": (
         C.c_void_p,
         (
@@ -1013,6 +1021,7 @@ class Functions:
     llama_model_has_decoder: Callable[..., bool]
     llama_model_is_recurrent: Callable[..., bool]
     llama_model_is_hybrid: Callable[..., bool]
+    llama_model_cls_label: Callable[..., bytes | None]
     llama_model_is_diffusion: Callable[..., bool]
     llama_model_rope_type: Callable[..., int]
     llama_adapter_lora_init: Callable[..., int | None]
@@ -1039,6 +1048,7 @@ class Functions:
     llama_synchronize: Callable[..., None]
     llama_get_logits: Callable[..., int | None]
     llama_get_logits_ith: Callable[..., int | None]
+    llama_get_causal_attn: Callable[..., bool]
     llama_get_embeddings_ith: Callable[..., int | None]
     llama_get_embeddings_seq: Callable[..., int | None]
     llama_vocab_type: Callable[..., int]

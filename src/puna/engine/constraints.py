@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ from puna.engine.guidance import Automaton, Table
 from puna.engine.vocabulary import Vocabulary
 from puna.errors import BadConstraint
 from puna.jobs import Constraint
-from puna.text.tokens import Special, Specials
+from puna.text.tokens import Specials
 
 _START = (
     "import sys; sys.path[:] = sys.argv[1].split(chr(0x1f)); "
@@ -30,12 +31,18 @@ _FORCED_AT_ONCE = 256
 
 
 class Bounds(msgspec.Struct, frozen=True):
-    """How much a constraint may take, and how many are kept for the next to ask for them."""
+    """How much a constraint may take, and how many are kept for the next to ask for them.
 
-    characters: int = 512 << 10
-    seconds: int = 3
+    `seconds` and `memory` are for trying it out (the real compilation takes about three times as
+    long), `step_seconds` for one token's mask. Both are of computing, not by the clock.
+    """
+
+    characters: int = 256 << 10
+    seconds: float = 0.5
     memory: int = 1 << 30
+    step_seconds: float = 0.5
     kept: int = 64
+    kept_characters: int = 1 << 20
 
 
 class Matcher:
@@ -44,23 +51,31 @@ class Matcher:
     A token that ends the output is allowed where the constraint is fulfilled, and only there.
     """
 
-    def __init__(self, automaton: Automaton, size: int, ends: frozenset[int]) -> None:
+    def __init__(self, automaton: Automaton, ends: frozenset[int], bounds: Bounds) -> None:
         self._automaton = automaton
         self._ends = ends
-        self._size = size
-        self._mask = np.zeros((size + 31) // 32, dtype=np.uint32)
+        self._bounds = bounds
+        self._mask = np.zeros((automaton.size + 31) // 32, dtype=np.uint32)
         self._ended = False
 
     def mask(self) -> NDArray[np.uint32]:
         """The tokens that may come next, a bit each; overwritten by the next call."""
+        started = time.thread_time()
         self._automaton.mask_into(self._mask)
+        # The library's own limits count its work, not the time that it takes.
+        if time.thread_time() - started > self._bounds.step_seconds:
+            raise BadConstraint(
+                "The constraint takes too long to follow.",
+                "Make the schema, regex or grammar simpler.",
+            )
         return self._mask
 
     def apply(self, logits: NDArray[np.float32]) -> None:
         """Make every token impossible that may not come next."""
-        bits = np.unpackbits(self.mask().view(np.uint8), count=self._size, bitorder="little")
-        logits[: self._size][bits == 0] = -np.inf
-        logits[self._size :] = -np.inf
+        size = self._automaton.size
+        bits = np.unpackbits(self.mask().view(np.uint8), count=size, bitorder="little")
+        np.copyto(logits[:size], -np.inf, where=bits == 0)
+        logits[size:] = -np.inf
 
     def allowed(self, tokens: Sequence[int]) -> int:
         """How many of these tokens may come next, one after the other."""
@@ -102,7 +117,7 @@ class Matcher:
 
     def clone(self) -> "Matcher":
         """Another matcher that is as far as this one."""
-        copy = Matcher(self._automaton.clone(), self._size, self._ends)
+        copy = Matcher(self._automaton.clone(), self._ends, self._bounds)
         copy._ended = self._ended
         return copy
 
@@ -110,14 +125,14 @@ class Matcher:
 class Compiled:
     """A constraint ready for any number of outputs, at the same time too."""
 
-    def __init__(self, automaton: Automaton, size: int, ends: frozenset[int]) -> None:
+    def __init__(self, automaton: Automaton, ends: frozenset[int], bounds: Bounds) -> None:
         self._automaton = automaton
-        self._size = size
         self._ends = ends
+        self._bounds = bounds
 
     def matcher(self, emitted: Sequence[int] = ()) -> Matcher:
         """A matcher for one output, past what it has already put out."""
-        matcher = Matcher(self._automaton.clone(), self._size, self._ends)
+        matcher = Matcher(self._automaton.clone(), self._ends, self._bounds)
         for token in emitted:
             if not matcher.accept(token):
                 raise BadConstraint(
@@ -176,14 +191,18 @@ class Grammars:
         if self._table is None:
             self._table = self._built()
         automaton = self._table.compile(grammar)
-        compiled = Compiled(automaton, self._table.size, self._vocabulary.end_tokens)
+        compiled = Compiled(automaton, self._vocabulary.end_tokens, self._bounds)
         # The first mask is the dearest; what fails at it would fail in everybody's step.
         compiled.matcher().mask()
         with self._lock:
             self._kept[constraint] = compiled
-            while len(self._kept) > self._bounds.kept:
+            while len(self._kept) > 1 and self._keeps_too_much():
                 self._kept.popitem(last=False)
         return compiled
+
+    def _keeps_too_much(self) -> bool:
+        characters = sum(len(constraint.value) for constraint in self._kept)
+        return len(self._kept) > self._bounds.kept or characters > self._bounds.kept_characters
 
     def _tried(self, constraint: Constraint) -> str:
         if self._trial is None:
@@ -204,7 +223,7 @@ class Grammars:
     def _built(self) -> Table:
         pieces = self._vocabulary.pieces()
         for special in self._specials.all:
-            if _is_markup(special):
+            if special.markup:
                 pieces[special.token] = b"\xff" + pieces[special.token]
         ends = sorted(self._vocabulary.end_tokens)
         return Table(pieces, ends, self._specials.continued)
@@ -228,7 +247,7 @@ class _Trial:
     def ask(self, constraint: Constraint, bounds: Bounds) -> dict[str, str]:
         """What came of a constraint; raises OSError where the process did not survive it."""
         # Its own clock ends it; the parent's is for a process that waits for a busy machine.
-        self._line.settimeout(4.0 * bounds.seconds + 10.0)
+        self._line.settimeout(10 * bounds.seconds + 10)
         with suppress(EOFError):
             grammar_trial.send(
                 self._line,
@@ -258,9 +277,3 @@ def _deep_worker() -> ThreadPoolExecutor:
     finally:
         threading.stack_size(before)
     return worker
-
-
-def _is_markup(special: Special) -> bool:
-    """Whether a token must be named by a grammar to be allowed, as no text stands for it."""
-    tagged = special.text.startswith("<") and special.text.endswith(">")
-    return special.protected or tagged

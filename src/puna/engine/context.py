@@ -32,20 +32,23 @@ class Outcome(IntEnum):
 
 
 class Context:
-    """One KV cache over a model's weights."""
+    """One KV cache over a model's weights.
+
+    With `pooling` it is for embedding: its outputs are one vector for each sequence.
+    """
 
     def __init__(
         self,
         model: Model,
         placement: Placement,
         *,
-        embeddings: bool = False,
+        pooling: abi.LlamaPoolingType | None = None,
         adapters: tuple[tuple[int, float], ...] = (),
     ) -> None:
         self.model = model
         self._call = model.library.call
         self.outputs_max = min(placement.batch, placement.sequences + EXTRA_OUTPUTS)
-        params = self._params(placement, embeddings)
+        params = self._params(placement, pooling)
         # A C function that reads one byte: libc's strlen, so that no step waits for the GIL.
         self._abort = C.create_string_buffer(2)
         params.abort_callback = C.cast(C.CDLL(None).strlen, C.c_void_p).value
@@ -72,19 +75,23 @@ class Context:
         self._adapters: tuple[tuple[int, float], ...] = ()
         self.adapters(adapters)
 
-    def _params(self, placement: Placement, embeddings: bool) -> abi.LlamaContextParams:
+    def _params(
+        self, placement: Placement, pooling: abi.LlamaPoolingType | None
+    ) -> abi.LlamaContextParams:
         params: abi.LlamaContextParams = self._call.llama_context_default_params()
         shares = 1 if placement.pooled else placement.sequences
         params.n_ctx = placement.context * shares
         params.n_batch = params.n_ubatch = placement.batch
         params.n_seq_max = placement.sequences
-        params.n_outputs_max = 0 if embeddings else self.outputs_max
+        params.n_outputs_max = self.outputs_max if pooling is None else 0
         params.n_threads = params.n_threads_batch = placement.threads or cores()
         params.kv_unified = placement.pooled
         params.flash_attn_type = FLASH[placement.flash_attention]
         params.type_k = abi.TENSOR_TYPES[placement.cache_type_k]
         params.type_v = abi.TENSOR_TYPES[placement.cache_type_v]
-        params.embeddings = embeddings
+        if pooling is not None:
+            params.embeddings = True
+            params.pooling_type = pooling
         params.no_perf = True
         return params
 
@@ -112,6 +119,11 @@ class Context:
         ):
             raise EngineFailed("The engine could not apply the adapters.")
         self._adapters = adapters
+
+    @property
+    def autoregressive(self) -> bool:
+        """Whether it remembers, and each token sees only those before it: what generating needs."""
+        return bool(self._memory) and self._call.llama_get_causal_attn(self.pointer)
 
     # Steps
 

@@ -7,10 +7,13 @@ its standard input. It imports llguidance and the standard library only, so that
 """
 
 import json
+import math
+import re
 import resource
 import socket
 import sys
 import threading
+import time
 from contextlib import suppress
 from typing import Any, cast
 
@@ -19,6 +22,8 @@ LENGTH_BYTES = 4
 STACK_BYTES = 128 << 20
 # Whitespace of a JSON text: as people write it, but never without end.
 _WHITESPACE = r"( |\n[ \t]{0,40})"
+_GBNF_PIECE = re.compile(r'"(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]|#[^\n]*|[A-Za-z_][\w-]*')
+_ESCAPED = re.compile(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|.)", re.DOTALL)
 
 
 def translated(kind: str, value: str) -> str:
@@ -81,7 +86,25 @@ def _lark(grammar: str) -> str:
 def _from_gbnf(grammar: str) -> str:
     from llguidance.gbnf_to_lark import gbnf_to_lark
 
-    return gbnf_to_lark(grammar)
+    names = {"root": "root"}
+
+    def plain(match: re.Match[str]) -> str:
+        """A piece of the grammar in the part of GBNF that the library's converter knows."""
+        piece = match[0]
+        if piece[0] in '"[':
+            return _ESCAPED.sub(_unescaped, piece)
+        # Names that differ in case or hyphens only, and `start`, would be one to the converter.
+        return piece if piece[0] == "#" else names.setdefault(piece, f"rule{len(names)}")
+
+    return gbnf_to_lark(_GBNF_PIECE.sub(plain, grammar))
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    digits = match[1] or match[2]
+    if digits is None:
+        return match[0]
+    point = int(digits, 16)
+    return chr(point) if point >= 0x80 else f"\\x{point:02x}"
 
 
 def answer(asked: dict[str, str]) -> dict[str, str]:
@@ -100,10 +123,10 @@ def answer(asked: dict[str, str]) -> dict[str, str]:
     return {"error": error[:500]} if error else {"grammar": grammar}
 
 
-def limited(memory: int, seconds: int) -> None:
+def limited(memory: int, seconds: float) -> None:
     """Take away what is not needed, and end by the kernel's hand after so much computing."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    until = int(usage.ru_utime + usage.ru_stime) + 1 + seconds
+    # The kernel counts whole seconds.
+    until = math.ceil(time.process_time() + seconds) + 1
     wanted = {
         resource.RLIMIT_AS: memory,
         resource.RLIMIT_CORE: 0,
@@ -146,7 +169,11 @@ def serve(line: socket.socket) -> None:
         while True:
             asked = receive(line)
             limited(asked["memory"], asked["seconds"])
-            send(line, answer(asked))
+            started = time.process_time()
+            reply = answer(asked)
+            if time.process_time() - started > asked["seconds"]:
+                reply = {"error": "it takes too long to compile; make it smaller"}
+            send(line, reply)
 
 
 def main() -> None:

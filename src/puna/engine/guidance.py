@@ -161,6 +161,7 @@ class Automaton:
         self._table = table
         self._call = call
         self._pointer = pointer
+        self.size = table.size
         weakref.finalize(self, call.llg_free_matcher, pointer)
         self.check()
 

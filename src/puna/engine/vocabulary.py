@@ -158,6 +158,21 @@ class Vocabulary:
         """Whether inputs of this model end with EOS."""
         return self._call.llama_vocab_get_add_eos(self.pointer)
 
+    @property
+    def adds_separator(self) -> bool:
+        """Whether inputs of two texts have the separator between them."""
+        return self._call.llama_vocab_get_add_sep(self.pointer)
+
+    @cached_property
+    def marks(self) -> tuple[list[int], list[int]]:
+        """What the library puts before and behind a whole text."""
+        if self.kind in (abi.LlamaVocabType.NONE, abi.LlamaVocabType.RWKV):
+            return [], []
+        is_wordpiece = self.kind is abi.LlamaVocabType.WPM
+        begin = self.bos if self.adds_bos or is_wordpiece else None
+        end = self.separator if is_wordpiece else self.eos if self.adds_eos else None
+        return [begin] if begin is not None else [], [end] if end is not None else []
+
     @cached_property
     def fill_in(self) -> tuple[int, int, int] | None:
         """The tokens before a prefix, a suffix and the middle, of models that fill in."""

@@ -10,11 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from puna.engine.answer import Answer
+from puna.engine.embedding import answer as embedded
 from puna.engine.loaded import Loaded
 from puna.engine.prompts import Prompt
 from puna.engine.sequence import Output
 from puna.engine.transcript import Transcript
-from puna.errors import BadRequest, MissingCapability, PunaError
+from puna.errors import BadRequest, PunaError
 from puna.jobs import ChatJob, CompleteJob, Delta, EmbedJob, GenerateJob, RerankJob, Tool
 from puna.protocol import (
     Cancel,
@@ -129,7 +130,7 @@ class Work:
                 case ChatJob() | CompleteJob():
                     await self._generate(job, submit, began)
                 case EmbedJob() | RerankJob():
-                    raise MissingCapability("This runner cannot embed.")
+                    await self._embed(job, began)
         except PunaError as error:
             self._send(JobFailed(job.id, error.report()))
         finally:
@@ -139,6 +140,7 @@ class Work:
     async def _generate(self, job: GenerateJob, submit: Submit, began: float) -> None:
         if not 1 <= job.choices <= MAX_CHOICES:
             raise BadRequest(f"The number of choices must be from 1 to {MAX_CHOICES}.")
+        engine = self._loaded.engine
         resume = submit.resume
         known = resume.prompt if resume is not None else ()
         prompt = await self._prompt(job, known)
@@ -148,9 +150,17 @@ class Work:
         transcripts = [self._transcript(job, prompt, choice) for choice in range(job.choices)]
         answer = Answer(job, prompt, transcripts, resume, began)
         self._answers[job.id] = answer
-        adapters = self._loaded.adapters
-        for request in answer.requests(self._length(job), constraint, adapters):
-            self._loaded.engine.submit(request)
+        for request in answer.requests(self._length(job), constraint, self._loaded.adapters):
+            engine.submit(request)
+
+    async def _embed(self, job: EmbedJob | RerankJob, began: float) -> None:
+        embedding = self._loaded.embedding
+        inputs = await self._in_thread(lambda: embedding.inputs(job))
+        seated = time.perf_counter()
+        # A cancel of the task goes through to the embedding by the future.
+        vectors = await asyncio.wrap_future(embedding.submit(inputs))
+        deltas = await self._in_thread(lambda: embedded(job, inputs, vectors, began, seated))
+        self._send(Frame([(job.id, deltas)], self._loaded.busyness))
 
     async def _prompt(self, job: GenerateJob, known: tuple[int, ...] = ()) -> Prompt:
         prompts, length = self._loaded.prompts, self._length(job)
@@ -163,7 +173,7 @@ class Work:
                 return await self._in_thread(lambda: prompts.complete(job, length))
 
     def _length(self, job: GenerateJob) -> int:
-        longest = self._loaded.context.length
+        longest = self._loaded.length
         return min(job.fit.context or longest, longest)
 
     def _transcript(self, job: GenerateJob, prompt: Prompt, choice: int) -> Transcript:
@@ -190,7 +200,7 @@ class Work:
             if answer is not None:
                 self._take(answer, int(choice), output, frame)
         if frame:
-            self._send(Frame(list(frame.items()), self._loaded.engine.busyness))
+            self._send(Frame(list(frame.items()), self._loaded.busyness))
         self._settle()
 
     def _take(

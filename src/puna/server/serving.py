@@ -1,7 +1,6 @@
 """Listens on an address and serves the application there, until told to stop."""
 
 import errno
-import logging
 import socket
 import sys
 
@@ -38,7 +37,7 @@ def listen(host: str, port: int) -> socket.socket:
 def serve(settings: Settings, runners_on: Host | None = None) -> None:
     """Serve until a signal comes; running jobs get a moment to finish."""
     structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     listener = listen(*settings.address)

@@ -1,7 +1,7 @@
 """Chat templates: a conversation and its tools as the one text that a model was trained on."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -84,17 +84,15 @@ class Template:
         think: Think = None,
         values: Mapping[str, Any] | None = None,
         image_marker: str = IMAGE_MARKER,
-        guard: Callable[[str], str] = str,
     ) -> str:
         """The prompt's text.
 
         With `continue_last` it ends in the middle of the last message, for the model to go on.
-        `guard` sees every string that comes from people before the template does.
         """
         said = self._sayable(messages)
         if continue_last:
             said = _marked(said)
-        writer = Writer(self.shape, image_marker, guard)
+        writer = Writer(self.shape, image_marker)
         given = values_for(think, self.variables, self.source) | dict(values or {})
         if tools:
             given["tools"] = writer.tools(tools)

@@ -35,6 +35,11 @@ class Special(msgspec.Struct, frozen=True):
         """Whether text from people must never become this token."""
         return self.kind != "user" or _MARKER.fullmatch(self.text) is not None
 
+    @property
+    def markup(self) -> bool:
+        """Whether this token is what is meant where its name is written, and no text is."""
+        return self.protected or (self.text.startswith("<") and self.text.endswith(">"))
+
 
 class Tokenizer(Protocol):
     """A vocabulary as an engine offers it."""

@@ -51,6 +51,7 @@ class Assignments(msgspec.Struct, frozen=True, tag="assignments"):
     assign: str = "="
     close: str = ")"
     quote: str = "'"
+    comma: str = ", "
 
 
 class NamedCall(msgspec.Struct, frozen=True, tag="named"):

@@ -166,7 +166,8 @@ def _apart(turn: str, at: int, name: str, arguments: dict[str, Any]) -> _Call | 
         end = place + len(quote)
         if turn[end : end + 1] != close:
             return None
-        form = Assignments(opening, assign[0], close, quote)
+        comma = between.removeprefix(assign[1:]).removeprefix(quote)
+        form = Assignments(opening, assign[0], close, quote, comma)
         return _Call(at, end + 1, NamedCall("", form))
     key_open = words.common_end(head, between)
     value_close = between.removesuffix(key_open)

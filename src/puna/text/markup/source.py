@@ -32,9 +32,13 @@ def without_space(text: str) -> int:
 
 def overlap(text: str, word: str) -> int:
     """How much of the text's end is a beginning of the word."""
-    for size in range(min(len(text), len(word) - 1), 0, -1):
-        if text.endswith(word[:size]):
-            return size
+    if len(word) < 2:
+        return 0
+    place = text.find(word[0], max(0, len(text) - len(word) + 1))
+    while place >= 0:
+        if word.startswith(text[place:]):
+            return len(text) - place
+        place = text.find(word[0], place + 1)
     return 0
 
 

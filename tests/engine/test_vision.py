@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import gguf
 import numpy as np
 import pytest
 import stand_in_parts
@@ -18,6 +19,7 @@ from puna.engine.model import Model
 from puna.engine.pictures import Picture, weave
 from puna.engine.sequence import Request
 from puna.engine.vision import Projector
+from puna.errors import BadModelFile, MissingCapability
 from puna.jobs import Limits
 from puna.protocol import Pace, Placement
 
@@ -266,3 +268,74 @@ def test_a_prompt_with_images_has_no_logprobs(sight: Seeing) -> None:
     error = sight.engine.run(sight.request("scored", [HERE, [1]], prompt_logprobs=0)).error
     assert error is not None
     assert error.name == "MissingCapability"
+
+
+@pytest.mark.parametrize("architecture", ["llama", "qwen2vl"])
+def test_an_image_larger_than_a_step_comes_in_by_parts(
+    library: Library, shape: Shape, architecture: str
+) -> None:
+    tiny = Placement(context=512, sequences=2, batch=16, threads=1)
+    parts: list[Part] = [prompt(1, 10), png(160, 90, seed=3), prompt(2, 9)]
+    with seeing(library, shape, architecture, tiny, Pace()) as sight:
+        result = sight.engine.run(asked := sight.request("large", parts))
+        assert len(asked.tokens) > 2 * tiny.batch + 19
+        assert sight.regret(parts, result.tokens) < ROUNDING
+
+
+def test_an_image_that_must_be_seen_at_once_needs_a_step_with_room_for_it(
+    library: Library, shape: Shape
+) -> None:
+    tiny = Placement(context=512, sequences=2, batch=8, threads=1)
+    with (
+        seeing(library, shape, "gemma3", tiny, Pace()) as sight,
+        pytest.raises(MissingCapability, match="takes 9 tokens in one step"),
+    ):
+        sight.projector.read(HERE)
+
+
+def test_requests_with_images_may_leave_at_any_time(sight: Seeing) -> None:
+    dice = np.random.default_rng(3)
+    leaving = [f"leaving {number}" for number in range(12)]
+    prompts: list[list[Part]] = [
+        [prompt(number, 10), png(20, 20, seed=number % 5), prompt(90 + number, 30)]
+        for number in range(16)
+    ]
+    for number, parts in enumerate(prompts):
+        sight.engine.submit(sight.request((*leaving, *"abcd")[number], parts))
+    for key in leaving:
+        for _ in range(dice.integers(1, 4)):
+            sight.engine.collect()
+        sight.engine.engine.cancel(key)
+    results = sight.engine.finish(*"abcd")
+    for parts, result in zip(prompts[12:], results, strict=True):
+        assert sight.regret(parts, result.tokens) < ROUNDING
+
+
+def test_a_projector_that_does_not_fit_is_refused(
+    library: Library, shape: Shape, sight: Seeing, tmp_path: Path
+) -> None:
+    noise = tmp_path / "noise.gguf"
+    noise.write_bytes(b"GGUF" + bytes(1000))
+    for file in (noise, tmp_path / "missing.gguf", shape("llama")):
+        with pytest.raises(BadModelFile, match="cannot load the projector"):
+            Projector(sight.model, str(file), POOL)
+    writer = gguf.GGUFWriter(str(tmp_path / "unsuited.gguf"), "clip")
+    writer.add_string("clip.projector_type", "hunyuanvl")
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    with pytest.raises(MissingCapability, match="hunyuanvl"):
+        Projector(sight.model, str(tmp_path / "unsuited.gguf"), POOL)
+
+
+def test_encoded_images_are_kept_within_a_bound(sight: Seeing) -> None:
+    sight.projector._vectors._bound = 40_000
+    seen = [sight.projector.read(png(30, 30, seed=seed))[0] for seed in range(6)]
+    pictures = [each for each in seen if isinstance(each, Picture)]
+    for picture in [*pictures, *pictures]:
+        sight.projector.vectors(picture)
+    # Two of them fit, so none was still there when its turn came again.
+    assert sight.projector.encoded == 12
+    first = sight.projector.vectors(pictures[-1])
+    assert (first == sight.projector.vectors(pictures[-1])).all()
+    assert sight.projector.encoded == 12

@@ -26,6 +26,10 @@ KEPT_VECTORS = 256 << 20
 KEPT_FILES = 64 << 20
 KEPT_PIXELS = 8
 
+# What these make of an image depends on where in the prompt it stands, or as which one.
+_UNSUITED = frozenset(("deepseek4v", "hunyuanvl"))
+_KIND_KEYS = (b"clip.projector_type", b"clip.vision.projector_type")
+
 _TEXT = abi.MtmdInputChunkType.TEXT
 _IMAGE = abi.MtmdInputChunkType.IMAGE
 
@@ -37,6 +41,8 @@ class Projector:
         self._model = model
         self._call = model.library.call
         self._batch = placement.batch
+        if (kind := self._kind(path)) in _UNSUITED:
+            raise MissingCapability(f"Projectors of the kind {kind} cannot run yet.")
         params: abi.MtmdContextParams = self._call.mtmd_context_params_default()
         params.use_gpu = placement.gpu_layers != 0
         params.print_timings = False
@@ -60,6 +66,17 @@ class Projector:
         self.causal = not self._call.mtmd_decode_use_non_causal(self._pointer, None)
         self._rows = 4 if self._call.mtmd_decode_use_mrope(self._pointer) else 1
         self.encoded = 0
+
+    def _kind(self, path: str) -> str:
+        file = self._call.gguf_init_from_file(path.encode(), abi.GgufInitParams(True, None))
+        found = b""
+        for key in _KIND_KEYS if file else ():
+            at = self._call.gguf_find_key(file, key)
+            if at >= 0 and self._call.gguf_get_kv_type(file, at) == abi.GgufType.STRING:
+                found = found or self._call.gguf_get_val_str(file, at) or b""
+        if file:
+            self._call.gguf_free(file)
+        return found.decode("utf-8", "replace")
 
     @property
     def pointer(self) -> int:

@@ -14,6 +14,7 @@ from puna.engine.engine import Engine
 from puna.engine.libllama import Library
 from puna.engine.model import Model
 from puna.engine.sequence import Finish, Output, Paused, Request
+from puna.engine.vision import Projector
 from puna.errors import ErrorReport, PunaError
 from puna.jobs import Limits, Sampling
 from puna.protocol import Pace, Placement
@@ -57,12 +58,13 @@ class Result:
 class Driver:
     """An engine whose invariants are checked at each step, and what it has emitted."""
 
-    def __init__(self, context: Context, pace: Pace) -> None:
+    def __init__(self, context: Context, pace: Pace, projector: Projector | None = None) -> None:
         self.context = context
         self.results: dict[str, Result] = {}
         self.broken: list[BaseException] = []
         self._outputs: queue.SimpleQueue[list[Output] | PunaError] = queue.SimpleQueue()
-        self.engine = Engine(context, pace, self._emitted, self._outputs.put)
+        emitted, failed = self._emitted, self._outputs.put
+        self.engine = Engine(context, pace, emitted, failed, projector=projector)
         self.engine.start()
 
     def _emitted(self, outputs: list[Output]) -> None:
@@ -109,7 +111,8 @@ def check(engine: Engine, context: Context) -> None:
     for sequence in running:
         assert 0 <= sequence.computed <= len(sequence.tokens) <= sequence.request.length
         assert cells.length(sequence.slot) == sequence.computed, sequence.request.key
-        assert context.span(sequence.slot)[1] == sequence.computed - 1, sequence.request.key
+        last = context.end(sequence.slot, sequence.computed)
+        assert context.span(sequence.slot)[1] == last, sequence.request.key
     for sequence in roster.waiting.values():
         assert sequence.slot == -1
     if cells.pooled:
@@ -148,8 +151,10 @@ def prompt(seed: int, count: int, most: int = 250) -> list[int]:
 class Oracle:
     """The library alone: one sequence, no engine."""
 
-    def __init__(self, model: Model, placement: Placement) -> None:
-        self._context = Context(model, placement)
+    def __init__(
+        self, model: Model, placement: Placement, adapters: tuple[tuple[int, float], ...] = ()
+    ) -> None:
+        self._context = Context(model, placement, adapters=adapters)
 
     def close(self) -> None:
         self._context.close()

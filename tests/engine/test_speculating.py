@@ -4,12 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.engine.harness import driver, prompt, request
 
 from puna.engine.libllama import Library
 from puna.engine.speculation import Speculation
 from puna.jobs import Limits, Sampling
 from puna.protocol import Placement
-from tests.engine.harness import driver, prompt, request
 
 POOL = Placement(context=1024, sequences=4, pooled=True, batch=128, threads=1)
 STREAMS = Placement(context=1024, sequences=4, pooled=False, batch=128, threads=1)

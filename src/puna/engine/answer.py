@@ -70,6 +70,7 @@ class Answer:
         length: int,
         constraint: Compiled | None,
         gate: tuple[int, ...] = (),
+        adapters: tuple[tuple[int, float], ...] = (),
         *,
         speculate: bool = False,
     ) -> list[Request]:
@@ -96,6 +97,8 @@ class Answer:
                     rank=_RANKS[job.owner.priority],
                     speculation=Speculation(self._prompt.tokens) if speculate else None,
                     after=requests[0].key if requests else "",
+                    adapters=adapters,
+                    pictures=self._prompt.pictures,
                     emitted=before.tokens if before else (),
                     sampler=before.sampler if before else b"",
                     memory=before.memory if before else b"",

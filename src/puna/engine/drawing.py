@@ -7,9 +7,11 @@ from puna.engine.breakers import Vocabulary as Spellings
 from puna.engine.context import Context
 from puna.engine.gate import Gate
 from puna.engine.logprobs import prompt_scores
+from puna.engine.pictures import check_whole
 from puna.engine.sampling import Drawn, Sampler
 from puna.engine.sequence import Finish, Output, Request, Sequence
 from puna.engine.steps import Share
+from puna.errors import MissingCapability
 
 MAX_DRAFT = 8
 
@@ -25,13 +27,16 @@ class Drawing:
 
     def sequence(self, request: Request, arrival: int) -> Sequence:
         """A sequence for this request; what it emitted before is replayed."""
+        check_whole(request.tokens, request.pictures)
+        if request.pictures and request.prompt_logprobs is not None:
+            raise MissingCapability("A prompt with images has no log-probabilities.")
         sampling = request.sampling
         sampler = Sampler(
             sampling,
             request.limits,
             seed=request.seed,
             vocabulary=self._vocabulary.size,
-            prompt=request.tokens,
+            prompt=tuple(token for token in request.tokens if token >= 0),
             end_tokens=tuple(self._vocabulary.end_tokens),
             logprobs=request.logprobs,
             breakers=self._broken_by(sampling.dry_breakers) if sampling.dry_multiplier else None,

@@ -16,7 +16,8 @@ from puna.engine.drawing import Drawing
 from puna.engine.roster import Roster
 from puna.engine.sequence import Finish, Output, Request, Sequence
 from puna.engine.steps import Share, Tempo, plan
-from puna.errors import EngineFailed, PunaError
+from puna.engine.vision import Projector
+from puna.errors import EngineFailed, MissingCapability, PunaError
 from puna.protocol import Busyness, Pace
 
 _Command = Callable[[], None]
@@ -35,10 +36,13 @@ class Engine:
         pace: Pace,
         emit: Callable[[list[Output]], None],
         failed: Callable[[PunaError], None],
+        *,
+        projector: Projector | None = None,
     ) -> None:
         self._context = context
         self._emit = emit
         self._failed = failed
+        self._projector = projector
         self._drawing = Drawing(context)
         self._recurrent = context.model.recurrent
         cache = self._cache = Cache(context)
@@ -157,11 +161,13 @@ class Engine:
         shares = self._shares()
         if not shares:
             return
-        spans = [_span(share) for share in shares]
         self._context.ready()
+        self._context.adapters(shares[0].sequence.request.adapters)
         self._stepping = frozenset(share.sequence.request.key for share in shares)
         began = time.perf_counter()
-        outcome = self._context.step(spans)
+        outcome = self._compute(shares)
+        if outcome is None:
+            return
         seconds = time.perf_counter() - began
         self._stepping = frozenset()
         self.steps += 1
@@ -176,6 +182,25 @@ class Engine:
             case Outcome.NO_ROOM:
                 self._undo(shares)
                 self._make_way(shares[0].sequence)
+
+    def _compute(self, shares: list[Share]) -> Outcome | None:
+        """Run the model over text, or over an image; None if there is nothing to be seen in it."""
+        sequence, picture = shares[0].sequence, shares[0].picture
+        if picture is None:
+            return self._context.step([_span(share) for share in shares])
+        try:
+            if self._projector is None:
+                raise MissingCapability("This model cannot see images.")
+            vectors = self._projector.vectors(picture)
+        except PunaError as error:
+            self._undo(shares)
+            self._output(sequence.request.key).error = error.report()
+            self.roster.leave(sequence)
+            return None
+        causal = self._projector.causal
+        return self._context.step_picture(
+            sequence.slot, sequence.computed, picture, vectors, causal=causal
+        )
 
     def _shares(self) -> list[Share]:
         """The next step's shares, with cells for all of them; some may have to make way."""
@@ -235,7 +260,7 @@ class Engine:
         if not sequence.started:
             output.progress = min(sequence.computed, sequence.prompt)
             self._cache.hold(sequence.slot, sequence.tokens[: sequence.computed])
-            self.roster.next_turn(sequence)
+        self.roster.next_turn(sequence)
         if not complete:
             return None
         if not sequence.started:

@@ -1,11 +1,12 @@
 """One output on its way: what the engine was asked, how far it is, and what it gives back."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
 from puna.engine.constraints import Compiled
 from puna.engine.gate import Gate
 from puna.engine.logprobs import Scored
+from puna.engine.pictures import Picture, cut_after, cut_before, text_length
 from puna.engine.sampling import Drawn, Sampler
 from puna.engine.speculation import Speculation
 from puna.errors import ErrorReport
@@ -20,7 +21,7 @@ class Request:
     this one shares, so that it waits for that one's prefill. The constraint holds once the tokens
     of the gate have come, at once if there are none. `speculation` knows the prompt, and
     is this request's own. `emitted`, `sampler` and `memory` are of a request that ran before, here
-    or elsewhere.
+    or elsewhere. `pictures` are what negative tokens stand for.
     """
 
     key: str
@@ -40,6 +41,7 @@ class Request:
     after: str = ""
     speculation: Speculation | None = None
     adapters: tuple[tuple[int, float], ...] = ()
+    pictures: Mapping[int, Picture] = field(default_factory=dict[int, Picture])
     emitted: tuple[int, ...] = ()
     sampler: bytes = b""
     memory: bytes = b""
@@ -123,6 +125,19 @@ class Sequence:
         return room if most is None else min(room, most - len(self.emitted))
 
     @property
+    def picture(self) -> Picture | None:
+        """The image that is to be computed next, if it is one's turn."""
+        token = self.tokens[self.computed] if self.pending else 0
+        return self.request.pictures[token] if token < 0 else None
+
+    @property
+    def text(self) -> int:
+        """How many of the pending tokens come before the next image."""
+        if not self.request.pictures or self.started:
+            return self.pending
+        return text_length(self.tokens, self.computed)
+
+    @property
     def exhausted(self) -> bool:
         """Whether as many tokens are out as were asked for."""
         most = self.request.limits.max_tokens
@@ -155,8 +170,8 @@ class Sequence:
 
         None where there is nothing to drop.
         """
-        keep = min(self.request.keep, self.request.length // 2)
-        drop = (len(self.tokens) - keep) // 2
+        keep = cut_before(self.tokens, min(self.request.keep, self.request.length // 2))
+        drop = cut_after(self.tokens, keep + (len(self.tokens) - keep) // 2) - keep
         if not self.request.shift or drop < 1:
             return None
         del self.tokens[keep : keep + drop]

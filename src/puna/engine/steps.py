@@ -4,7 +4,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from puna.engine.pictures import Picture
 from puna.engine.sequence import Sequence
+from puna.engine.turns import Turns
 from puna.protocol import Pace
 
 # A step of prefill alone ends within this time, so that a newcomer is never kept waiting long.
@@ -18,11 +20,15 @@ DRAFT_COST = 0.4
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A sequence's part of a step: how many pending tokens, and the drafts behind them."""
+    """A sequence's part of a step: how many pending tokens, and the drafts behind them.
+
+    With a picture, the tokens are all of its own, and the share is the whole step.
+    """
 
     sequence: Sequence
     tokens: int
     drafts: list[int] = field(default_factory=list[int])
+    picture: Picture | None = None
 
     @property
     def outputs(self) -> int:
@@ -52,6 +58,7 @@ class Tempo:
         self._alone = min(64.0, batch)
         self._since = 0
         self._draft_cost = DRAFT_COST
+        self.turns = Turns()
 
     @property
     def alone(self) -> int:
@@ -74,7 +81,9 @@ class Tempo:
         return self._draft_cost if self._bucket(decodes) in self._decode else math.inf
 
     def record(self, shares: list[Share], seconds: float) -> None:
-        """What a step took."""
+        """What a step took; an image's says nothing about the others."""
+        if any(share.picture is not None for share in shares):
+            return
         prefill = sum(share.tokens for share in shares if not share.sequence.started)
         decodes = sum(share.sequence.started for share in shares)
         drafts = sum(len(share.drafts) for share in shares)
@@ -108,15 +117,17 @@ class Tempo:
 def plan(running: Iterable[Sequence], tempo: Tempo, batch: int, outputs: int) -> list[Share]:
     """The shares of the next step.
 
-    Of the running sequences those of one adapter set take part: the set of the first one. Short
-    prompts go in whole; long ones take turns at the chunk, the one that waited longest first.
-    `running` is in the order of turns.
+    Of the running sequences those of one adapter set take part, each set in its turn. Short
+    prompts go in whole; long ones take turns at the chunk, the one that waited longest first; an
+    image is a step of its own. `running` is in the order of turns.
     """
     members = list(running)
     if not members:
         return []
-    adapters = members[0].request.adapters
+    adapters = tempo.turns.next_set([one.request.adapters for one in members])
     members = [one for one in members if one.request.adapters == adapters]
+    if (share := _picture(members, tempo)) is not None:
+        return [share]
     decodes = [one for one in members if one.started]
     shares: list[Share] = []
     for sequence in decodes:
@@ -130,8 +141,8 @@ def plan(running: Iterable[Sequence], tempo: Tempo, batch: int, outputs: int) ->
             continue
         short = not sequence.long
         room = batch if short else min(chunk, batch)
-        tokens = min(sequence.pending, room)
-        if short and tokens < sequence.pending:
+        tokens = min(sequence.text, room)
+        if short and tokens < sequence.text:
             continue
         if sequence.request.prompt_logprobs is not None:
             tokens = min(tokens, outputs)
@@ -141,3 +152,14 @@ def plan(running: Iterable[Sequence], tempo: Tempo, batch: int, outputs: int) ->
             outputs -= tokens if sequence.request.prompt_logprobs is not None else 1
             chunk -= 0 if short else tokens
     return shares
+
+
+def _picture(members: list[Sequence], tempo: Tempo) -> Share | None:
+    """The step of the image that waited longest, if the others can wait for it."""
+    for sequence in members:
+        if (picture := sequence.picture) is not None:
+            others = any(one.picture is None for one in members)
+            if others and not tempo.turns.picture_is_due():
+                return None
+            return Share(sequence, picture.cells, picture=picture)
+    return None

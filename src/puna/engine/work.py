@@ -113,7 +113,9 @@ class Work:
 
     def _tokens(self, id: str, text: str, tokens: tuple[int, ...]) -> Tokens:
         piece = self._loaded.model.vocabulary.piece
-        return Tokens(id, text, tokens, tuple(piece(token) for token in tokens))
+        return Tokens(
+            id, text, tokens, tuple(piece(token) if token >= 0 else b"" for token in tokens)
+        )
 
     # Preparing
 

@@ -12,11 +12,20 @@ from puna.engine.calling import (
     named_call,
     object_call,
     parameters_call,
+    required_calls,
     tool_calls,
 )
 from puna.engine.constraints import Grammars
 from puna.engine.vocabulary import Vocabulary
 from puna.jobs import Tool
+from puna.text.markup.format import (
+    Assignments,
+    Calls,
+    JsonArguments,
+    NamedCall,
+    ObjectCall,
+    Parameters,
+)
 from puna.text.tokens import Specials
 
 Vocabularies = Callable[[str], Vocabulary]
@@ -136,3 +145,23 @@ def test_references_in_a_tools_schema_still_lead_somewhere(grammars: Grammars) -
         grammars, TAGS, [object_call(tool)], text.replace("red", "blue"), parallel=False
     )
     assert json.loads(text.split("\n")[1])["name"] == "paint"
+
+
+def test_a_models_own_markup_gives_the_constraint(grammars: Grammars) -> None:
+    specials = grammars._specials
+    tools = [WEATHER, CLOCK]
+    hermes = Calls("<tool_call>\n", "", "\n</tool_call>", ObjectCall())
+    assert required_calls(hermes, tools, specials, parallel=False) == tool_calls(
+        TAGS, HERMES, specials, parallel=False
+    )
+    for call in (
+        NamedCall(">", JsonArguments()),
+        NamedCall(">\n", Parameters("<parameter=", ">\n", "\n</parameter>\n")),
+    ):
+        found = required_calls(
+            Calls("<function=", "", "</function>", call), tools, specials, parallel=True
+        )
+        assert found is not None
+        assert grammars.compile(found)
+    python = Calls("", "", "", NamedCall("", Assignments()))
+    assert required_calls(python, tools, specials, parallel=True) is None

@@ -11,6 +11,7 @@ from typing import Any, cast
 import msgspec
 
 from puna.jobs import Constraint, Tool
+from puna.text.markup.format import Calls, JsonArguments, NamedCall, ObjectCall, Parameters
 from puna.text.tokens import Specials
 
 # In a literal: a short text that differs from call to call, such as an id.
@@ -109,6 +110,33 @@ def tool_calls(
         start = f"({opening} call {closing})+"
     grammar.rule("start", start)
     return Constraint("lark", grammar.text())
+
+
+def required_calls(
+    calls: Calls, tools: Sequence[Tool], specials: Specials, *, parallel: bool
+) -> Constraint | None:
+    """The constraint that one of these tools is called in a model's markup.
+
+    None where no grammar for that markup is known, so that a caller can say so.
+    """
+    written = [_call(calls.call, tool) for tool in tools]
+    if not written or any(parts is None for parts in written):
+        return None
+    frame = Frame(calls.open, calls.between, calls.close)
+    known = [parts for parts in written if parts is not None]
+    return tool_calls(frame, known, specials, parallel=parallel)
+
+
+def _call(form: ObjectCall | NamedCall, tool: Tool) -> tuple[Part, ...] | None:
+    match form:
+        case ObjectCall(name_key, arguments_key):
+            return object_call(tool, name_key, arguments_key)
+        case NamedCall(name_close, JsonArguments()):
+            return named_call(tool, name_close)
+        case NamedCall(name_close, Parameters(key_open, key_close, value_close, string_hint="")):
+            return parameters_call(tool, name_close, key_open, key_close, value_close)
+        case NamedCall():
+            return None
 
 
 class _Grammar:

@@ -203,9 +203,10 @@ class Context:
         # Between streams only whole sequences can be copied, so the rest is cut off afterwards.
         whole = not self.pooled or self.model.recurrent
         self._call.llama_memory_seq_cp(self._memory, source, target, -1, -1 if whole else length)
+        # It is copied even where the target is emptied again, over whatever is there by then.
+        if not self.pooled:
+            self._copying |= {source, target}
         if self._holds(target, length):
-            if not self.pooled:
-                self._copying |= {source, target}
             return True
         self.clear(target)
         return False
@@ -226,7 +227,8 @@ class Context:
             return False
         # A recurrent model's state stands at its last token only; a sliding window's cache may
         # have lost the beginning, which it does not need.
-        return self.model.recurrent or least <= max(0, length - self.model.window) * self._slides
+        needed = max(0, length + 1 - self.model.window) * self._slides
+        return self.model.recurrent or least <= needed
 
     def span(self, slot: int) -> tuple[int, int]:
         """The first and the last position that the cache holds of a sequence, -1 if none."""

@@ -6,6 +6,7 @@ from puna.engine.context import Context
 from puna.engine.logprobs import prompt_scores
 from puna.engine.sampling import Drawn, Sampler
 from puna.engine.sequence import Finish, Output, Request, Sequence
+from puna.errors import BadRequest, PromptTooLong
 
 
 class Drawing:
@@ -19,6 +20,7 @@ class Drawing:
 
     def sequence(self, request: Request, arrival: int) -> Sequence:
         """A sequence for this request; what it emitted before is replayed."""
+        self._check(request)
         sampling = request.sampling
         sampler = Sampler(
             sampling,
@@ -47,11 +49,25 @@ class Drawing:
         sequence.announced = bool(request.emitted)
         return sequence
 
+    def _check(self, request: Request) -> None:
+        """Refuse what would end a step in an error, and with it everybody's work."""
+        given, size = request.tokens + request.emitted, self._vocabulary.size
+        if not given:
+            raise BadRequest("The prompt is empty; the model needs a token at least.")
+        if min(given) < 0 or max(given) >= size:
+            wrong = next(token for token in given if not 0 <= token < size)
+            raise BadRequest(f"There is no token {wrong}; the model's are 0 to {size - 1}.")
+        room = min(request.length, self._context.length)
+        if len(request.tokens) >= room or (len(given) >= room and not request.shift):
+            raise PromptTooLong(len(given), room)
+
     def prompt_logprobs(self, sequence: Sequence, rows: range) -> None:
         """Score the prompt's tokens that follow those just computed; before `computed` moves."""
         top = sequence.request.prompt_logprobs
         if top is None or sequence.announced:
             return
+        # What is computed a second time is scored a second time.
+        del sequence.prompt_logprobs[sequence.computed + 1 :]
         if not sequence.prompt_logprobs:
             sequence.prompt_logprobs.append(None)
         following = sequence.tokens[sequence.computed + 1 :][: len(rows)]

@@ -212,9 +212,10 @@ class Context:
         end = -1 if whole else self._positions.of(source, length)
         self._call.llama_memory_seq_cp(self._memory, source, target, -1, end)
         self._positions.copy(source, target, length)
+        # It is copied even where the target is emptied again, over whatever is there by then.
+        if not self.pooled:
+            self._copying |= {source, target}
         if self._holds(target, length):
-            if not self.pooled:
-                self._copying |= {source, target}
             return True
         self.clear(target)
         return False
@@ -236,7 +237,8 @@ class Context:
             return False
         # A recurrent model's state stands at its last token only; a sliding window's cache may
         # have lost the beginning, which it does not need.
-        return self.model.recurrent or least <= max(0, last + 1 - self.model.window) * self._slides
+        needed = max(0, last + 2 - self.model.window) * self._slides
+        return self.model.recurrent or least <= needed
 
     def end(self, slot: int, length: int) -> int:
         """The last position that the first tokens of a sequence have, -1 if none."""

@@ -106,14 +106,18 @@ class Engine:
     def _run(self) -> None:
         try:
             while not self._closing:
-                self._take_commands()
-                self.roster.admit()
-                self._step()
-                self._flush()
+                self.turn()
         except PunaError as error:
             self._fail_all(error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the runner must say so
             self._fail_all(EngineFailed(f"The engine's loop ended: {error!r}."))
+
+    def turn(self) -> None:
+        """Once round: what others want, who comes in, a step, and word of what it brought."""
+        self._take_commands()
+        self.roster.admit()
+        self._step()
+        self._flush()
 
     def _take_commands(self) -> None:
         if not self.roster.running and not self.roster.waiting:

@@ -1,6 +1,7 @@
 """The runner's side of the protocol: one connection to the server, one model, five states."""
 
 import asyncio
+from contextlib import suppress
 from typing import assert_never
 
 from puna.engine.libllama import open_library
@@ -146,6 +147,8 @@ class Service:
             await asyncio.to_thread(self._loaded.close)
             self._move("idle")
         self._writer.close()
+        with suppress(ConnectionError):
+            await self._writer.wait_closed()
 
     # From other threads
 

@@ -132,14 +132,16 @@ def plan(running: Iterable[Sequence], tempo: Tempo, batch: int, outputs: int) ->
     shares: list[Share] = []
     for sequence in decodes:
         tokens = min(sequence.pending, batch)
-        if tokens <= batch and outputs > 0:
+        if tokens > 0 and outputs > 0:
             shares.append(Share(sequence, tokens))
             batch, outputs = batch - tokens, outputs - 1
     chunk = min(tempo.beside(len(shares)) if shares else tempo.alone, batch)
+    whole = batch
     for sequence in members:
         if sequence.started or batch <= 0 or outputs <= 0:
             continue
-        short = not sequence.long
+        # What does not fit beside the decodes would wait for as long as they go on.
+        short = not sequence.long and sequence.pending <= whole
         room = batch if short else min(chunk, batch)
         tokens = min(sequence.text, room)
         if short and tokens < sequence.text:

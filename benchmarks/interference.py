@@ -5,7 +5,7 @@ Usage: python benchmarks/interference.py
 
 import time
 
-from cancel import LENGTH, RUNNING, crowd
+from cancel import RUNNING, crowd
 from findings import Finding, percentile, table
 from make_model import model
 from subject import Subject, opened, prompt, request
@@ -76,5 +76,4 @@ def measure() -> list[Finding]:
 
 
 if __name__ == "__main__":
-    assert LENGTH
     print(table(measure()))

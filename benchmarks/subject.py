@@ -44,9 +44,7 @@ class TimedContext(Context):
     def step(self, spans: list[Span]) -> Outcome:
         began = time.perf_counter()
         outcome = super().step(spans)
-        self.timeline.append(
-            Step(began, time.perf_counter(), [len(span.tokens) for span in spans])
-        )
+        self.timeline.append(Step(began, time.perf_counter(), [len(span.tokens) for span in spans]))
         return outcome
 
 

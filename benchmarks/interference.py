@@ -14,7 +14,7 @@ from puna.engine.model import Model
 from puna.protocol import Placement
 
 PROMPT, STRETCH_GOAL = 4000, 2.2
-STEADY_STEPS, SECONDS = 40, 60.0
+STEADY_STEPS, SECONDS = 40, 45.0
 
 
 def gaps(subject: Subject, steps: int, ended: float = float("inf")) -> tuple[list[float], int]:

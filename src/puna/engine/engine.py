@@ -22,6 +22,9 @@ from puna.protocol import Busyness, Pace
 
 _Command = Callable[[], None]
 
+# What aborts may cost the others at once; each second of work that is not lost earns another.
+ABORT_SECONDS = 1.0
+
 
 class Engine:
     """Runs the sequences of one context, all together, step by step.
@@ -53,7 +56,7 @@ class Engine:
         self._outputs: dict[str, Output] = {}
         self._arrivals = count()
         self._commands: SimpleQueue[_Command] = SimpleQueue()
-        self._stepping: frozenset[str] = frozenset()
+        self._credit = ABORT_SECONDS
         self._abortable = not self._recurrent
         self._closing = False
         self.steps = 0
@@ -98,7 +101,7 @@ class Engine:
         )
 
     def _abort_for(self, key: str | None) -> None:
-        if self._abortable and (key is None or key in self._stepping):
+        if self._abortable and (key is None or key in self.roster.running):
             self._context.abort()
 
     # Commands, on the engine's thread
@@ -114,6 +117,8 @@ class Engine:
 
     def turn(self) -> None:
         """Once round: what others want, who comes in, a step, and word of what it brought."""
+        # Before the commands are taken, so that no abort is lost that comes after that.
+        self._context.ready()
         self._take_commands()
         self.roster.admit()
         self._step()
@@ -165,18 +170,16 @@ class Engine:
         shares = self._shares()
         if not shares:
             return
-        self._context.ready()
         self._context.adapters(shares[0].sequence.request.adapters)
-        self._stepping = frozenset(share.sequence.request.key for share in shares)
         began = time.perf_counter()
         outcome = self._compute(shares)
         if outcome is None:
             return
         seconds = time.perf_counter() - began
-        self._stepping = frozenset()
         self.steps += 1
-        # After an abort the next step runs to its end, so that cancels can't starve the others.
-        self._abortable = outcome is not Outcome.ABORTED and not self._recurrent
+        gain = -seconds if outcome is Outcome.ABORTED else seconds
+        self._credit = min(self._credit + gain, ABORT_SECONDS)
+        self._abortable = self._credit > 0 and not self._recurrent
         match outcome:
             case Outcome.DONE:
                 self._tempo.record(shares, seconds)

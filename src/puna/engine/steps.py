@@ -11,7 +11,7 @@ from puna.protocol import Pace
 
 # A step of prefill alone ends within this time, so that a newcomer is never kept waiting long.
 ALONE_SECONDS = 0.25
-LEAST_CHUNK = 16
+LEAST_CHUNK = 4
 # So many steps with prefill in them before one without shows what decoding alone takes.
 REFRESH = 48
 # What verifying a guessed token costs, as a part of what an output token takes, until measured.
@@ -54,7 +54,7 @@ class Tempo:
         self._stretch = pace.stretch
         self._batch = batch
         self._decode: dict[int, float] = {}
-        self._chunk = min(64.0, batch)
+        self._chunk = min(16.0, batch)
         self._alone = min(64.0, batch)
         self._since = 0
         self._draft_cost = DRAFT_COST

@@ -82,7 +82,7 @@ def test_arguments_that_are_needed_cannot_be_left_out(kind: Kind) -> None:
         calls, [Tool("look_up", "", schema)], parallel=True, token_of=lambda word: None
     )
 
-    def allowed(arguments: dict[str, str]) -> bool:
+    def allowed(arguments: dict[str, Any]) -> bool:
         written = kind.written(Answer(calls=(("look_up", arguments),)))
         return matched(grammar, list(written.encode()))
 

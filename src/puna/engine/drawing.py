@@ -1,13 +1,19 @@
 """From logits to tokens: each sequence's sampler, constraint and drafts, and when it ends."""
 
+from dataclasses import replace
+
 from puna.engine.breakers import Breakers
 from puna.engine.breakers import Vocabulary as Spellings
 from puna.engine.context import Context
+from puna.engine.gate import Gate
 from puna.engine.logprobs import prompt_scores
 from puna.engine.pictures import check_whole
 from puna.engine.sampling import Drawn, Sampler
 from puna.engine.sequence import Finish, Output, Request, Sequence
+from puna.engine.steps import Share
 from puna.errors import MissingCapability
+
+MAX_DRAFT = 8
 
 
 class Drawing:
@@ -39,18 +45,28 @@ class Drawing:
             request,
             arrival,
             sampler,
-            request.constraint.matcher(request.emitted) if request.constraint else None,
+            Gate(request.constraint.matcher(), request.gate) if request.constraint else None,
             tokens=list(request.tokens),
             prompt=len(request.tokens),
         )
         for token in request.emitted:
             sequence.append(token)
-            sampler.accept(token)
             if len(sequence.tokens) >= request.length:
                 sequence.shift()
         sampler.restore(request.sampler)
         sequence.announced = bool(request.emitted)
         return sequence
+
+    def drafted(self, shares: list[Share], cost: float, room: int) -> list[Share]:
+        """The shares of a step without prefill, with guesses behind those that are worth it."""
+        outputs = self._context.outputs_max - len(shares)
+        drafted: list[Share] = []
+        for share in shares:
+            most = min(MAX_DRAFT, outputs, room, share.sequence.room - 1)
+            drafts = share.sequence.draft(cost, most) if most > 0 else []
+            outputs, room = outputs - len(drafts), room - len(drafts)
+            drafted.append(replace(share, drafts=drafts))
+        return drafted
 
     def prompt_logprobs(self, sequence: Sequence, rows: range) -> None:
         """Score the prompt's tokens that follow those just computed; before `computed` moves."""
@@ -88,7 +104,7 @@ class Drawing:
         output.count += 1
         if self._ends(request, token):
             return Finish("stop", None if token in self._vocabulary.end_tokens else token)
-        self._accept(sequence, token)
+        sequence.append(token)
         output.drawn.append(drawn)
         if sequence.exhausted:
             return Finish("length")
@@ -103,20 +119,13 @@ class Drawing:
             return Finish("stop")
         if request.logprobs is not None:
             return None
-        room = request.length - len(sequence.tokens)
-        for token in matcher.forced()[:room]:
-            self._accept(sequence, token)
+        for token in matcher.forced()[: request.length - len(sequence.tokens)]:
+            sequence.append(token)
             output.drawn.append(Drawn(token))
             output.count += 1
             if sequence.exhausted:
                 return Finish("length")
         return Finish("stop") if matcher.stopped else None
-
-    def _accept(self, sequence: Sequence, token: int) -> None:
-        sequence.append(token)
-        sequence.sampler.accept(token)
-        if sequence.matcher is not None:
-            sequence.matcher.accept(token)
 
     def _ends(self, request: Request, token: int) -> bool:
         if token in request.limits.stop_tokens:

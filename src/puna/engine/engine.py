@@ -11,13 +11,13 @@ from itertools import count
 from queue import Empty, SimpleQueue
 
 from puna.engine.cache import Cache
-from puna.engine.context import Context, Outcome, Span
+from puna.engine.context import Context, Outcome
 from puna.engine.drawing import Drawing
 from puna.engine.roster import Roster
 from puna.engine.sequence import Finish, Output, Request, Sequence
 from puna.engine.steps import Share, Tempo, plan
-from puna.engine.vision import Projector
-from puna.errors import EngineFailed, MissingCapability, PunaError
+from puna.engine.vision import Projector, see
+from puna.errors import EngineFailed, PunaError
 from puna.protocol import Busyness, Pace
 
 _Command = Callable[[], None]
@@ -166,10 +166,10 @@ class Engine:
         self._stepping = frozenset(share.sequence.request.key for share in shares)
         began = time.perf_counter()
         outcome = self._compute(shares)
-        if outcome is None:
-            return
         seconds = time.perf_counter() - began
         self._stepping = frozenset()
+        if outcome is None:
+            return
         self.steps += 1
         # After an abort the next step runs to its end, so that cancels can't starve the others.
         self._abortable = outcome is not Outcome.ABORTED and not self._recurrent
@@ -184,28 +184,25 @@ class Engine:
                 self._make_way(shares[0].sequence)
 
     def _compute(self, shares: list[Share]) -> Outcome | None:
-        """Run the model over text, or over an image; None if there is nothing to be seen in it."""
+        """Run the model over text, or over an image; None if that cannot be seen."""
         sequence, picture = shares[0].sequence, shares[0].picture
         if picture is None:
-            return self._context.step([_span(share) for share in shares])
+            return self._context.step([share.span for share in shares])
         try:
-            if self._projector is None:
-                raise MissingCapability("This model cannot see images.")
-            vectors = self._projector.vectors(picture)
+            return see(self._context, self._projector, sequence, picture)
         except PunaError as error:
             self._undo(shares)
             self._output(sequence.request.key).error = error.report()
             self.roster.leave(sequence)
             return None
-        causal = self._projector.causal
-        return self._context.step_picture(
-            sequence.slot, sequence.computed, picture, vectors, causal=causal
-        )
 
     def _shares(self) -> list[Share]:
         """The next step's shares, with cells for all of them; some may have to make way."""
         running = sorted(self.roster.running.values(), key=lambda one: one.turn)
         shares = plan(running, self._tempo, self._context.batch, self._context.outputs_max)
+        if all(share.sequence.started for share in shares) and not self._recurrent:
+            cost = self._tempo.draft_cost(len(shares))
+            shares = self._drawing.drafted(shares, cost, self._room_to_guess(shares))
         shares.sort(key=lambda share: share.sequence.entitlement)
         for share in shares:
             sequence = share.sequence
@@ -213,6 +210,12 @@ class Engine:
             while sequence.slot >= 0 and not self._cache.grow(sequence.slot, need):
                 self._make_way(sequence)
         return [share for share in shares if share.sequence.slot >= 0]
+
+    def _room_to_guess(self, shares: list[Share]) -> int:
+        """Guesses never cost anybody a place in the cache, nor the step its size."""
+        room = self._context.batch - sum(share.tokens for share in shares)
+        cells = self._cache.cells
+        return min(room, cells.free - 2 * len(shares)) if cells.pooled else room
 
     def _make_way(self, sequence: Sequence) -> None:
         if len(self.roster.running) > 1:
@@ -291,10 +294,3 @@ class Engine:
         if self._outputs:
             outputs, self._outputs = list(self._outputs.values()), {}
             self._emit(outputs)
-
-
-def _span(share: Share) -> Span:
-    sequence = share.sequence
-    begin = sequence.computed
-    tokens = sequence.tokens[begin : begin + share.tokens]
-    return Span(sequence.slot, begin, tokens + share.drafts, share.outputs)

@@ -87,6 +87,11 @@ class Loaded:
         return self._engine
 
     @property
+    def speculates(self) -> bool:
+        """Whether guesses may be verified: what a recurrent model took in stays in."""
+        return self._load.pace.speculate and not self.model.recurrent
+
+    @property
     def length(self) -> int:
         """How many tokens a job may have."""
         return self._context.length if self._context is not None else self.embedding.limit

@@ -1,8 +1,10 @@
 """What the next step computes: every running decode, and as much prefill as its time allows."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from puna.engine.batches import Span
 from puna.engine.pictures import Picture
 from puna.engine.sequence import Sequence
 from puna.engine.turns import Turns
@@ -13,6 +15,8 @@ ALONE_SECONDS = 0.25
 LEAST_CHUNK = 16
 # So many steps with prefill in them before one without shows what decoding alone takes.
 REFRESH = 48
+# What verifying a guessed token costs, as a part of what an output token takes, until measured.
+DRAFT_COST = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +43,19 @@ class Share:
         """Whether the sequence's next token can be drawn after this step."""
         return self.tokens == self.sequence.pending
 
+    @property
+    def span(self) -> Span:
+        """What of it goes into the context's batch."""
+        begin = self.sequence.computed
+        tokens = self.sequence.tokens[begin : begin + self.tokens]
+        return Span(self.sequence.slot, begin, tokens + self.drafts, self.outputs)
+
 
 class Tempo:
-    """Learns from the clock how large a chunk of prefill a step may take in.
+    """Learns from the clock what steps take, and from that how much may go into one.
 
-    Beside running decodes the chunk is steered so that the step takes `stretch` times what it
-    takes without; alone, so that it takes ALONE_SECONDS.
+    Beside running decodes a chunk of prefill is steered so that the step takes `stretch` times
+    what it takes without; alone, so that it takes ALONE_SECONDS.
     """
 
     def __init__(self, pace: Pace, batch: int) -> None:
@@ -55,6 +66,7 @@ class Tempo:
         self._alone = min(64.0, batch)
         self._since = 0
         self.turns = Turns()
+        self._draft_cost = DRAFT_COST
 
     @property
     def alone(self) -> int:
@@ -69,19 +81,33 @@ class Tempo:
             return 0
         return int(self._chunk)
 
+    def draft_cost(self, decodes: int) -> float:
+        """What a guessed token costs in a step of so many decodes, in output tokens.
+
+        Beyond any price where that is not known, so that a plain step shows it first.
+        """
+        return self._draft_cost if self._bucket(decodes) in self._decode else math.inf
+
     def record(self, shares: list[Share], seconds: float) -> None:
         """What a step took; an image's says nothing about the others."""
         if any(share.picture is not None for share in shares):
             return
         prefill = sum(share.tokens for share in shares if not share.sequence.started)
         decodes = sum(share.sequence.started for share in shares)
-        if not prefill:
-            bucket = self._bucket(decodes)
-            before = self._decode.get(bucket, seconds)
-            self._decode[bucket] = before + 0.2 * (min(seconds, 4 * before) - before)
+        drafts = sum(len(share.drafts) for share in shares)
+        plain = self._decode.get(self._bucket(decodes))
+        if not prefill and not drafts:
+            before = seconds if plain is None else plain
+            after = before + 0.2 * (min(seconds, 4 * before) - before)
+            self._decode[self._bucket(decodes)] = after
+            # A price that noise has driven up is forgotten, or it would never be measured again.
+            self._draft_cost += 0.01 * (DRAFT_COST - self._draft_cost)
         elif not decodes:
             self._alone = self._steer(self._alone, prefill, ALONE_SECONDS / seconds)
-        elif (plain := self._decode.get(self._bucket(decodes))) is not None:
+        elif plain is not None and drafts:
+            cost = max(seconds - plain, 0.0) / drafts * decodes / plain
+            self._draft_cost += 0.1 * (min(cost, 2.0) - self._draft_cost)
+        elif plain is not None:
             extra = max(seconds - plain, 1e-6)
             self._chunk = self._steer(self._chunk, prefill, (self._stretch - 1) * plain / extra)
 

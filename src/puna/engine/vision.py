@@ -13,9 +13,10 @@ from contextlib import contextmanager
 import numpy as np
 
 from puna.engine import abi, images
-from puna.engine.context import FLASH, Floats, cores
+from puna.engine.context import FLASH, Context, Floats, Outcome, cores
 from puna.engine.model import Model
 from puna.engine.pictures import Picture, Places, Woven
+from puna.engine.sequence import Sequence
 from puna.engine.shelf import Shelf
 from puna.errors import BadModelFile, BadRequest, EngineFailed, MissingCapability
 from puna.protocol import Placement
@@ -215,3 +216,14 @@ class Projector:
             for index in range(cells)
         ]
         return np.array([[each.t, each.y, each.x, each.z] for each in found], np.int32).T
+
+
+def see(
+    context: Context, projector: Projector | None, sequence: Sequence, picture: Picture
+) -> Outcome:
+    """The step of an image, which goes into the cache behind what the sequence has there."""
+    if projector is None:
+        raise MissingCapability("This model cannot see images.")
+    vectors = projector.vectors(picture)
+    place, causal = sequence.computed, projector.causal
+    return context.step_picture(sequence.slot, place, picture, vectors, causal=causal)

@@ -20,6 +20,9 @@ TokenOf = Callable[[str], int | None]
 
 _GAP = "/[A-Za-z0-9_.:-]{1,40}/"
 _ANY = "/(?s:.*)/"
+# What a schema asks beyond what can be constrained is left to the tool to check; white space is
+# what people write, not as much as a model likes to.
+_OPTIONS = {"coerce_one_of": True, "lenient": True, "whitespace_pattern": r"( |\n[ \t]{0,40})"}
 
 
 def calls_grammar(calls: Calls, tools: Sequence[Tool], *, parallel: bool, token_of: TokenOf) -> str:
@@ -77,6 +80,7 @@ class _Grammar:
                         "properties": {name_key: {"const": tool.name}, arguments_key: schema},
                         "required": [name_key, arguments_key],
                         "additionalProperties": False,
+                        **_shared(schema),
                     }
                 )
             case NamedCall(name_close, arguments):
@@ -157,13 +161,19 @@ def _choice(schema: dict[str, Any]) -> str:
 
 
 def _json(schema: dict[str, Any]) -> str:
-    return f"%json {json.dumps(schema, ensure_ascii=False)}"
+    return f"%json {json.dumps({'x-guidance': _OPTIONS, **schema}, ensure_ascii=False)}"
+
+
+def _shared(schema: dict[str, Any]) -> dict[str, Any]:
+    """What references in a schema point to: they start at its root, wherever it is put."""
+    return {key: schema[key] for key in ("$defs", "definitions") if key in schema}
 
 
 def _properties(schema: dict[str, Any]) -> list[tuple[str, dict[str, Any], bool]]:
     """A tool's arguments: their names, their schemas, and whether they are needed."""
     needed = schema.get("required", [])
+    shared = _shared(schema)
     return [
-        (key, described if isinstance(described, dict) else {}, key in needed)
+        (key, {**shared, **described} if isinstance(described, dict) else {}, key in needed)
         for key, described in schema.get("properties", {}).items()
     ]

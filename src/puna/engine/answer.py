@@ -70,8 +70,8 @@ class Answer:
         length: int,
         constraint: Compiled | None,
         gate: tuple[int, ...] = (),
-        *,
         adapters: tuple[tuple[int, float], ...] = (),
+        *,
         speculate: bool = False,
     ) -> list[Request]:
         """What the engine is asked for: one request for each choice."""

@@ -44,13 +44,14 @@ class Loaded:
             eos=_text(vocabulary.piece(vocabulary.eos)) if vocabulary.eos is not None else "",
         )
         adapters = tuple((self.model.adapter(file), file.scale) for file in load.adapters)
+        specials = Specials(vocabulary)
         self.adapters = adapters
-        pooling = self.model.pooling
-        self._context = self._generating(adapters) if pooling is None else None
+        self._context = self._generating(adapters)
         self.embedding = Embedding(
             self.model,
+            specials,
             load.placement,
-            causal=self._context is not None or (pooling is not None and self.model.causal),
+            causal=self.model.causal if self.model.pooling else self._context is not None,
             adapters=adapters,
         )
         self._engine: Engine | None = None
@@ -64,7 +65,6 @@ class Loaded:
                 self.projector = Projector(self.model, load.projector, load.placement)
             self._engine = Engine(self._context, load.pace, emit, failed, projector=self.projector)
             self._engine.start()
-        specials = Specials(vocabulary)
         self.grammars = Grammars(vocabulary, specials)
         self.prompts = Prompts(
             vocabulary, specials, self.template, lambda: self.markup, self.projector
@@ -149,6 +149,8 @@ class Loaded:
                 f"Models with an encoder before them ({self.model.architecture}) cannot run.",
                 "Choose a model that is only a decoder, or only an encoder like BERT.",
             )
+        if self.model.pooling is not None:
+            return None
         context = Context(self.model, self._load.placement, adapters=adapters)
         if context.autoregressive:
             return context

@@ -29,11 +29,7 @@ def prepared(loaded: Loaded, submit: Submit, job: GenerateJob, began: float) -> 
     constraint = _constraint(loaded, job)
     gate = _gate(loaded, prompt) if constraint is not None else ()
     return answer, answer.requests(
-        length_of(loaded, job),
-        constraint,
-        gate,
-        adapters=loaded.adapters,
-        speculate=loaded.speculates,
+        length_of(loaded, job), constraint, gate, loaded.adapters, speculate=loaded.speculates
     )
 
 

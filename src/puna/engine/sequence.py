@@ -20,8 +20,8 @@ class Request:
     `length` is how many tokens the sequence may have in all. `after` names a request whose prompt
     this one shares, so that it waits for that one's prefill. The constraint holds once the tokens
     of the gate have come, at once if there are none. `speculation` knows the prompt, and
-    is this request's own. `pictures` are what negative tokens stand for. `emitted`, `sampler` and
-    `memory` are of a request that ran before, here or elsewhere.
+    is this request's own. `emitted`, `sampler` and `memory` are of a request that ran before, here
+    or elsewhere. `pictures` are what negative tokens stand for.
     """
 
     key: str
@@ -118,6 +118,13 @@ class Sequence:
         return len(self.tokens) - self.computed
 
     @property
+    def room(self) -> int:
+        """How many more tokens may come, by the request's limit and its length."""
+        room = self.request.length - len(self.tokens)
+        most = self.request.limits.max_tokens
+        return room if most is None else min(room, most - len(self.emitted))
+
+    @property
     def picture(self) -> Picture | None:
         """The image that is to be computed next, if it is one's turn."""
         token = self.tokens[self.computed] if self.pending else 0
@@ -129,13 +136,6 @@ class Sequence:
         if not self.request.pictures or self.started:
             return self.pending
         return text_length(self.tokens, self.computed)
-
-    @property
-    def room(self) -> int:
-        """How many more tokens may come, by the request's limit and its length."""
-        room = self.request.length - len(self.tokens)
-        most = self.request.limits.max_tokens
-        return room if most is None else min(room, most - len(self.emitted))
 
     @property
     def exhausted(self) -> bool:

@@ -65,8 +65,8 @@ class Tempo:
         self._chunk = min(64.0, batch)
         self._alone = min(64.0, batch)
         self._since = 0
-        self.turns = Turns()
         self._draft_cost = DRAFT_COST
+        self.turns = Turns()
 
     @property
     def alone(self) -> int:

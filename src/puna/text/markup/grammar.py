@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
+from puna.errors import BadConstraint
 from puna.jobs import Tool
 from puna.text.markup.format import (
     GAP,
@@ -80,7 +81,7 @@ class _Grammar:
                         "properties": {name_key: {"const": tool.name}, arguments_key: schema},
                         "required": [name_key, arguments_key],
                         "additionalProperties": False,
-                        **_shared(schema),
+                        **_definitions(schema),
                     }
                 )
             case NamedCall(name_close, arguments):
@@ -155,8 +156,9 @@ def _other(form: Parameters) -> str:
 
 def _choice(schema: dict[str, Any]) -> str:
     """A value as it stands without quotes."""
-    if schema.get("type") == "string":
-        return " | ".join(json.dumps(str(each), ensure_ascii=False) for each in schema["enum"])
+    if schema.get("type") == "string" and isinstance(schema["enum"], list):
+        values = cast("list[Any]", schema["enum"])
+        return " | ".join(json.dumps(str(each), ensure_ascii=False) for each in values)
     return _json(schema)
 
 
@@ -164,16 +166,19 @@ def _json(schema: dict[str, Any]) -> str:
     return f"%json {json.dumps({'x-guidance': _OPTIONS, **schema}, ensure_ascii=False)}"
 
 
-def _shared(schema: dict[str, Any]) -> dict[str, Any]:
-    """What references in a schema point to: they start at its root, wherever it is put."""
+def _definitions(schema: dict[str, Any]) -> dict[str, Any]:
+    """What references in a schema point to; they count from the root."""
     return {key: schema[key] for key in ("$defs", "definitions") if key in schema}
 
 
 def _properties(schema: dict[str, Any]) -> list[tuple[str, dict[str, Any], bool]]:
     """A tool's arguments: their names, their schemas, and whether they are needed."""
-    needed = schema.get("required", [])
-    shared = _shared(schema)
+    properties, needed = schema.get("properties", {}), schema.get("required", [])
+    if not isinstance(properties, dict) or not isinstance(needed, list):
+        raise BadConstraint("A tool's parameters are not a JSON schema of an object.")
+    shared = _definitions(schema)
+    described = cast("dict[str, Any]", properties).items()
     return [
-        (key, {**shared, **described} if isinstance(described, dict) else {}, key in needed)
-        for key, described in schema.get("properties", {}).items()
+        (key, {**each, **shared} if isinstance(each, dict) else {}, key in needed)
+        for key, each in described
     ]

@@ -80,8 +80,10 @@ def test_a_shelf_lets_go_of_what_was_unused_for_longest() -> None:
     assert (freed, shelf.get("a"), shelf.get("b")) == (["b"], "a", None)
     shelf.put("heavy", "heavy", 100)
     assert (sorted(freed), shelf.get("heavy")) == (["a", "b", "c"], "heavy")
+    assert (shelf.take("heavy"), shelf.take("heavy")) == ("heavy", None)
+    shelf.put("light", "light", 1)
     shelf.clear()
-    assert freed[-1] == "heavy"
+    assert sorted(freed) == ["a", "b", "c", "light"]
 
 
 def test_sets_of_adapters_take_turns_of_several_steps() -> None:

@@ -119,18 +119,23 @@ class Projector:
 
     def vectors(self, picture: Picture) -> Floats:
         """What the model sees of a picture; encoded now, unless it is still known."""
+        key = hashlib.sha256(picture.image).digest()
         with self._lock:
             known = self._vectors.get(picture.head)
-            if known is not None:
-                return known
-            key = hashlib.sha256(picture.image).digest()
-            chunks = self._pixels.get(key)
-            if chunks is None:
-                chunks = self._prepare(picture.image)
-                self._pixels.put(key, chunks, 1)
+            # Nobody else may free what is worked with, nor wait for it.
+            chunks = self._pixels.take(key) if known is None else None
+        if known is not None:
+            return known
+        if chunks is None:
+            chunks = self._prepare(picture.image)
+        try:
             vectors = self._encoded(self._call.mtmd_input_chunks_get(chunks, picture.part), picture)
+        finally:
+            with self._lock:
+                self._pixels.put(key, chunks, 1)
+        with self._lock:
             self._vectors.put(picture.head, vectors, vectors.nbytes)
-            return vectors
+        return vectors
 
     def _encoded(self, chunk: int | None, picture: Picture) -> Floats:
         if self._call.mtmd_encode_chunk(self.pointer, chunk):

@@ -13,9 +13,10 @@ from puna.engine.context import Context, Floats, Outcome, Span
 from puna.engine.engine import Engine
 from puna.engine.libllama import Library
 from puna.engine.model import Model
-from puna.engine.sequence import Finish, Output, Paused, Request
+from puna.engine.pictures import check_whole, inside
+from puna.engine.sequence import Finish, Output, Paused, Request, Sequence
 from puna.engine.vision import Projector
-from puna.errors import ErrorReport, PunaError
+from puna.errors import BadRequest, ErrorReport, PunaError
 from puna.jobs import Limits, Sampling
 from puna.protocol import Pace, Placement
 
@@ -110,6 +111,8 @@ def check(engine: Engine, context: Context) -> None:
     assert not roster.running.keys() & roster.waiting.keys()
     for sequence in running:
         assert 0 <= sequence.computed <= len(sequence.tokens) <= sequence.request.length
+        assert not inside(sequence.tokens, sequence.computed), "an image half computed"
+        assert images_are_whole(sequence), sequence.request.key
         assert cells.length(sequence.slot) == sequence.computed, sequence.request.key
         last = context.end(sequence.slot, sequence.computed)
         assert context.span(sequence.slot)[1] == last, sequence.request.key
@@ -117,6 +120,14 @@ def check(engine: Engine, context: Context) -> None:
         assert sequence.slot == -1
     if cells.pooled:
         assert cells.used <= cells.total
+
+
+def images_are_whole(sequence: Sequence) -> bool:
+    try:
+        check_whole(sequence.tokens, sequence.request.pictures)
+    except BadRequest:
+        return False
+    return True
 
 
 @contextmanager

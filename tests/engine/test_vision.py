@@ -137,6 +137,30 @@ def test_prompts_with_images_are_decoded_as_the_library_does(
             assert sight.regret(parts, result.tokens) < ROUNDING
 
 
+def test_an_images_vectors_see_each_other_where_the_model_wants_it(
+    library: Library, shape: Shape
+) -> None:
+    with seeing(library, shape, "gemma3", POOL, Pace()) as sight:
+        assert not sight.projector.causal
+        (expected,) = sight._rows(context := Context(sight.model, POOL), [HERE, [5]], [])
+        context.clear(0)
+        tokens, pictures = weave([*sight.projector.read(HERE), 5])
+        found: list[float] = []
+        for causal in (False, True):
+            at = next(place for place, token in enumerate(tokens) if token < 0)
+            picture = pictures[tokens[at]]
+            vectors = sight.projector.vectors(picture)
+            if at:
+                context.step([Span(0, 0, list(tokens[:at]), 1)])
+            context.step_picture(0, at, picture, vectors, causal=causal)
+            behind = at + picture.cells
+            context.step([Span(0, behind, list(tokens[behind:]), 1)])
+            found.append(float(np.abs(context.logits(0) - expected).max()))
+            context.clear(0)
+        context.close()
+        assert found[0] < found[1] / 4
+
+
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("placement", [POOL, STREAMS], ids=["pool", "streams"])
 def test_the_next_turn_finds_its_images_in_the_cache(

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from msgspec import structs
+
 from puna.engine.breakers import Breakers
 from puna.engine.breakers import Vocabulary as Spellings
 from puna.engine.context import Context
@@ -12,6 +14,7 @@ from puna.engine.sampling import Drawn, Sampler
 from puna.engine.sequence import Finish, Output, Request, Sequence
 from puna.engine.steps import Share
 from puna.errors import MissingCapability
+from puna.jobs import Sampling
 
 MAX_DRAFT = 8
 
@@ -30,7 +33,7 @@ class Drawing:
         check_whole(request.tokens, request.pictures)
         if request.pictures and request.prompt_logprobs is not None:
             raise MissingCapability("A prompt with images has no log-probabilities.")
-        sampling = request.sampling
+        sampling = self._suppressed(request.sampling)
         sampler = Sampler(
             sampling,
             request.limits,
@@ -131,6 +134,13 @@ class Drawing:
         if token in request.limits.stop_tokens:
             return True
         return token in self._vocabulary.end_tokens and not request.limits.ignore_eos
+
+    def _suppressed(self, sampling: Sampling) -> Sampling:
+        """The sampling, without the tokens that the model's file says must never be drawn."""
+        never = self._vocabulary.suppressed
+        if not never:
+            return sampling
+        return structs.replace(sampling, banned_tokens=sampling.banned_tokens + never)
 
     def _broken_by(self, texts: tuple[str, ...]) -> Breakers:
         if texts not in self._breakers:

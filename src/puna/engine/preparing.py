@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from puna.engine.answer import Answer
 from puna.engine.constraints import Compiled
 from puna.engine.loaded import Loaded
@@ -53,12 +55,14 @@ def length_of(loaded: Loaded, job: GenerateJob) -> int:
 
 
 def _transcript(loaded: Loaded, job: GenerateJob, prompt: Prompt, choice: int) -> Transcript:
-    vocabulary = loaded.model.vocabulary
-    parser = None
-    if isinstance(job, ChatJob):
-        tools = job.tools if job.tool_choice != "none" else ()
-        parser = Parser(loaded.markup, tools=tools, started_thinking=prompt.thinking)
-    return Transcript(choice, vocabulary, TextStream(vocabulary), Stops(job.limits.stop), parser)
+    vocabulary, stops = loaded.model.vocabulary, Stops(job.limits.stop)
+    if not isinstance(job, ChatJob):
+        stream = TextStream(vocabulary, hidden=loaded.prompts.hidden)
+        return Transcript(choice, vocabulary, stream, stops, None)
+    # Markup may be made of control tokens, so the parser gets to see them.
+    tools = job.tools if job.tool_choice != "none" else ()
+    parser = Parser(loaded.markup, tools=tools, started_thinking=prompt.thinking)
+    return Transcript(choice, vocabulary, TextStream(vocabulary), stops, parser)
 
 
 def _constraint(loaded: Loaded, job: GenerateJob) -> Compiled | None:
@@ -86,6 +90,8 @@ def _calls(loaded: Loaded, tools: Sequence[Tool], *, parallel: bool) -> Constrai
     calls = loaded.markup.calls
     if calls is None:
         raise MissingCapability("This model's template does not show how it calls tools.")
+    # What the prompt has written of it already is not to be written again.
+    calls = replace(calls, open=calls.open.removeprefix(loaded.markup.lead))
     names = {special.text: special.token for special in loaded.model.vocabulary.specials}
     return Constraint("lark", calls_grammar(calls, tools, parallel=parallel, token_of=names.get))
 

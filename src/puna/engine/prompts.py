@@ -1,7 +1,7 @@
 """From jobs to prompts: rendered, tokenised safely, and fitted to the context."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -48,6 +48,11 @@ class Prompts:
         self._markup = markup
         self._specials = specials
         self._projector = projector
+
+    @property
+    def hidden(self) -> Collection[int]:
+        """The tokens whose names are not part of a text."""
+        return self._specials.hidden
 
     def chat(self, job: ChatJob, length: int) -> Prompt:
         """The prompt of a conversation; if it must, without its oldest turns."""

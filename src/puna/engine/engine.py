@@ -11,13 +11,13 @@ from itertools import count
 from queue import Empty, SimpleQueue
 
 from puna.engine.cache import Cache
-from puna.engine.context import Context, Outcome, Span
+from puna.engine.context import Context, Outcome
 from puna.engine.drawing import Drawing
 from puna.engine.roster import Roster
 from puna.engine.sequence import Finish, Output, Request, Sequence
 from puna.engine.steps import Share, Tempo, plan
-from puna.engine.vision import Projector
-from puna.errors import EngineFailed, MissingCapability, PunaError
+from puna.engine.vision import Projector, see
+from puna.errors import EngineFailed, PunaError
 from puna.protocol import Busyness, Pace
 
 _Command = Callable[[], None]
@@ -173,8 +173,6 @@ class Engine:
         self._context.adapters(shares[0].sequence.request.adapters)
         began = time.perf_counter()
         outcome = self._compute(shares)
-        if outcome is None:
-            return
         seconds = time.perf_counter() - began
         self.steps += 1
         gain = -seconds if outcome is Outcome.ABORTED else seconds
@@ -191,23 +189,17 @@ class Engine:
                 self._make_way(shares[0].sequence)
 
     def _compute(self, shares: list[Share]) -> Outcome | None:
-        """Run the model over text, or over an image; None if there is nothing to be seen in it."""
+        """Run the model over text, or over an image; None if that cannot be seen."""
         sequence, picture = shares[0].sequence, shares[0].picture
         if picture is None:
-            return self._context.step([_span(share) for share in shares])
+            return self._context.step([share.span for share in shares])
         try:
-            if self._projector is None:
-                raise MissingCapability("This model cannot see images.")
-            vectors = self._projector.vectors(picture)
+            return see(self._context, self._projector, sequence, picture)
         except PunaError as error:
             self._undo(shares)
             self._output(sequence.request.key).error = error.report()
             self.roster.leave(sequence)
             return None
-        causal = self._projector.causal
-        return self._context.step_picture(
-            sequence.slot, sequence.computed, picture, vectors, causal=causal
-        )
 
     def _shares(self) -> list[Share]:
         """The next step's shares, with cells for all of them; some may have to make way."""
@@ -307,10 +299,3 @@ class Engine:
         if self._outputs:
             outputs, self._outputs = list(self._outputs.values()), {}
             self._emit(outputs)
-
-
-def _span(share: Share) -> Span:
-    sequence = share.sequence
-    begin = sequence.computed
-    tokens = sequence.tokens[begin : begin + share.tokens]
-    return Span(sequence.slot, begin, tokens + share.drafts, share.outputs)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from puna.engine.batches import Span
 from puna.engine.pictures import Picture
 from puna.engine.sequence import Sequence
 from puna.engine.turns import Turns
@@ -41,6 +42,13 @@ class Share:
     def complete(self) -> bool:
         """Whether the sequence's next token can be drawn after this step."""
         return self.tokens == self.sequence.pending
+
+    @property
+    def span(self) -> Span:
+        """What of it goes into the context's batch."""
+        begin = self.sequence.computed
+        tokens = self.sequence.tokens[begin : begin + self.tokens]
+        return Span(self.sequence.slot, begin, tokens + self.drafts, self.outputs)
 
 
 class Tempo:

@@ -173,6 +173,8 @@ class Engine:
         self._context.adapters(shares[0].sequence.request.adapters)
         began = time.perf_counter()
         outcome = self._compute(shares)
+        if outcome is None:
+            return
         seconds = time.perf_counter() - began
         self.steps += 1
         gain = -seconds if outcome is Outcome.ABORTED else seconds

@@ -13,12 +13,15 @@ from puna.engine.batches import Batch, Floats, Span, VectorBatch
 from puna.engine.model import Model
 from puna.engine.pictures import Picture
 from puna.engine.positions import Positions, Stretch
-from puna.errors import EngineFailed, LoadFailed
+from puna.errors import BadRequest, EngineFailed, LoadFailed
 from puna.protocol import Placement
 
 MAX_SEQUENCES = 256
 # Rows of logits that one step may ask for beyond one for each sequence.
 EXTRA_OUTPUTS = 64
+
+# The types that a KV cache may have; the library takes others too, and ends the process over them.
+CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
 
 FLASH = {"auto": -1, "off": 0, "on": 1}
 
@@ -87,8 +90,8 @@ class Context:
         params.n_threads = params.n_threads_batch = placement.threads or cores()
         params.kv_unified = placement.pooled
         params.flash_attn_type = FLASH[placement.flash_attention]
-        params.type_k = abi.TENSOR_TYPES[placement.cache_type_k]
-        params.type_v = abi.TENSOR_TYPES[placement.cache_type_v]
+        params.type_k = _cache_type(placement.cache_type_k)
+        params.type_v = _cache_type(placement.cache_type_v)
         if pooling is not None:
             params.embeddings = True
             params.pooling_type = pooling
@@ -276,3 +279,11 @@ def cores() -> int:
     import psutil
 
     return psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
+
+
+def _cache_type(name: str) -> int:
+    if name not in CACHE_TYPES:
+        raise BadRequest(
+            f"There is no cache type {name}.", f"Choose one of {', '.join(CACHE_TYPES)}."
+        )
+    return abi.TENSOR_TYPES[name]

@@ -45,7 +45,8 @@ class Drawing:
             sampler.accept(token)
             if len(sequence.tokens) >= request.length:
                 sequence.shift()
-        sampler.restore(request.sampler)
+        if request.emitted:
+            sampler.restore(request.sampler)
         sequence.announced = bool(request.emitted)
         return sequence
 

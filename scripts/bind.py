@@ -21,11 +21,13 @@ HEADERS = (
     "include/llama.h",
     "ggml/include/ggml.h",
     "ggml/include/ggml-backend.h",
+    "ggml/include/gguf.h",
     "tools/mtmd/mtmd.h",
     "tools/mtmd/mtmd-helper.h",
 )
 
 STRUCTS = (
+    "gguf_init_params",
     "llama_model_params",
     "llama_context_params",
     "llama_batch",
@@ -49,6 +51,7 @@ ENUMS = (
     "llama_vocab_type",
     "ggml_log_level",
     "ggml_backend_dev_type",
+    "gguf_type",
     "mtmd_input_chunk_type",
 )
 
@@ -86,6 +89,7 @@ llama_sampler_init_mirostat llama_sampler_init_mirostat_v2 llama_sampler_apply
 llama_sampler_accept llama_sampler_free
 ggml_backend_dev_count ggml_backend_dev_get ggml_backend_dev_name
 ggml_backend_dev_description ggml_backend_dev_memory ggml_backend_dev_type
+gguf_init_from_file gguf_find_key gguf_get_kv_type gguf_get_val_str gguf_free
 mtmd_context_params_default mtmd_init_from_file mtmd_free mtmd_default_marker
 mtmd_support_vision mtmd_support_audio mtmd_decode_use_non_causal mtmd_decode_use_mrope
 mtmd_helper_init_opt_default mtmd_helper_bitmap_init_from_buf mtmd_bitmap_free

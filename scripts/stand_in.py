@@ -111,6 +111,14 @@ def qwen3_layer(layer: int) -> Tensors:
     yield from feed_forward(layer)
 
 
+def qwen2vl_layer(layer: int) -> Tensors:
+    """One layer of a qwen2vl."""
+    yield from llama_layer(layer)
+    yield "attn_q.bias", (HEADS * HEAD,)
+    yield "attn_k.bias", (KV_HEADS * HEAD,)
+    yield "attn_v.bias", (KV_HEADS * HEAD,)
+
+
 def gemma3_layer(layer: int) -> Tensors:
     """One layer of a gemma3."""
     yield from qwen3_layer(layer)
@@ -156,6 +164,8 @@ HEADS_ONLY: dict[str, int | float | list[int]] = {
 SHAPES: dict[str, Shape] = {
     "llama": Shape(HEADS_ONLY, llama_layer),
     "qwen3": Shape(HEADS_ONLY, qwen3_layer),
+    # Its positions have three parts, so an image takes fewer of them than it has tokens.
+    "qwen2vl": Shape(HEADS_ONLY | {"rope.dimension_sections": [4, 6, 6, 0]}, qwen2vl_layer),
     # A window far shorter than the context, so that sliding shows.
     "gemma3": Shape(
         HEADS_ONLY | {"attention.sliding_window": 64, "attention.sliding_window_pattern": 2},

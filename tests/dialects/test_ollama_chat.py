@@ -109,7 +109,7 @@ DELTAS = st.one_of(
 )
 
 
-@given(st.lists(st.lists(DELTAS)))
+@given(st.lists(st.lists(DELTAS, max_size=4), max_size=6))
 def test_what_is_streamed_joined_is_what_is_not_streamed(batches: list[list[Delta]]) -> None:
     lines = streamed(*batches, END)
     message = whole(*batches, END)["message"]

@@ -17,6 +17,7 @@ from puna.engine.engine import Engine
 from puna.engine.libllama import Library
 from puna.engine.model import Model
 from puna.engine.sequence import Finish, Output, Paused, Request
+from puna.engine.vision import Projector
 from puna.errors import ErrorReport, PunaError
 from puna.jobs import Limits, Sampling
 from puna.protocol import Pace, Placement
@@ -60,12 +61,13 @@ class Result:
 class Driver:
     """An engine whose invariants are checked at each step, and what it has emitted."""
 
-    def __init__(self, context: Context, pace: Pace) -> None:
+    def __init__(self, context: Context, pace: Pace, projector: Projector | None = None) -> None:
         self.context = context
         self.results: dict[str, Result] = {}
         self.broken: list[BaseException] = []
         self._outputs: queue.SimpleQueue[list[Output] | PunaError] = queue.SimpleQueue()
-        self.engine = Engine(context, pace, self._emitted, self._outputs.put)
+        emitted, failed = self._emitted, self._outputs.put
+        self.engine = Engine(context, pace, emitted, failed, projector=projector)
         self.engine.start()
 
     def _emitted(self, outputs: list[Output]) -> None:
@@ -115,6 +117,7 @@ def check(engine: Engine, context: Context) -> None:
         key, tokens = sequence.request.key, sequence.tokens
         assert 0 <= sequence.computed <= len(tokens) <= sequence.request.length
         assert cache.cells.length(slot) == sequence.computed, key
+        assert context.end(slot, sequence.computed) == context.span(slot)[1], key
         held = cache._prefixes.held(slot)
         assert held == tuple(tokens[: len(held)]), key
         assert cache._live[slot] == (sequence.request.space, sequence.request.adapters)
@@ -132,9 +135,9 @@ def check(engine: Engine, context: Context) -> None:
 def check_slot(cache: Cache, context: Context, slot: int) -> None:
     """What is said of a slot is what the library says."""
     least, most = context.span(slot)
-    assert most + 1 == cache.cells.length(slot), f"slot {slot}"
+    assert most == context.end(slot, cache.cells.length(slot)), f"slot {slot}"
     held, space = cache._prefixes.held(slot), cache._prefixes.space(slot)
-    assert len(held) <= most + 1, f"slot {slot} is said to hold more than it does"
+    assert len(held) <= cache.cells.length(slot), f"slot {slot} is said to hold more"
     if held:
         length, slots = cache._prefixes.longest(space, held)
         assert length == len(held)
@@ -185,8 +188,10 @@ def prompt(seed: int, count: int, most: int = 250) -> list[int]:
 class Oracle:
     """The library alone: one sequence, no engine."""
 
-    def __init__(self, model: Model, placement: Placement) -> None:
-        self._context = Context(model, placement)
+    def __init__(
+        self, model: Model, placement: Placement, adapters: tuple[tuple[int, float], ...] = ()
+    ) -> None:
+        self._context = Context(model, placement, adapters=adapters)
 
     def close(self) -> None:
         self._context.close()

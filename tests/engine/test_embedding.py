@@ -16,6 +16,7 @@ from puna.engine.model import Model
 from puna.errors import BadModelFile, BadRequest, MissingCapability
 from puna.jobs import DoneDelta, EmbedJob, RerankJob, VectorsDelta
 from puna.protocol import Placement
+from puna.text.tokens import Specials
 
 Shape = Callable[[str], Path]
 PLACEMENT = Placement(context=512, sequences=4, batch=128, threads=1)
@@ -27,7 +28,7 @@ def embedding(
     library: Library, path: Path, placement: Placement = PLACEMENT
 ) -> Iterator[Embedding]:
     model = Model(library, (str(path),), placement)
-    made = Embedding(model, placement, causal=model.causal)
+    made = Embedding(model, Specials(model.vocabulary), placement, causal=model.causal)
     try:
         yield made
     finally:

@@ -82,7 +82,7 @@ def test_arguments_that_are_needed_cannot_be_left_out(kind: Kind) -> None:
         calls, [Tool("look_up", "", schema)], parallel=True, token_of=lambda word: None
     )
 
-    def allowed(arguments: dict[str, str]) -> bool:
+    def allowed(arguments: dict[str, Any]) -> bool:
         written = kind.written(Answer(calls=(("look_up", arguments),)))
         return matched(grammar, list(written.encode()))
 
@@ -90,6 +90,21 @@ def test_arguments_that_are_needed_cannot_be_left_out(kind: Kind) -> None:
     assert allowed({"text": "a", "count": 1})
     assert not allowed({"count": 1})
     assert not allowed({})
+
+
+@kinds
+def test_references_in_a_schema_are_followed(kind: Kind) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"count": {"$ref": "#/$defs/number"}},
+        "$defs": {"number": {"type": "integer"}},
+    }
+    assert kind.markup.calls is not None
+    tools = [Tool("look_up", "", schema)]
+    grammar = calls_grammar(kind.markup.calls, tools, parallel=False, token_of=lambda word: None)
+    for count, allowed in ((3, True), ("three", False)):
+        written = kind.written(Answer(calls=(("look_up", {"count": count}),)))
+        assert matched(grammar, list(written.encode())) == allowed
 
 
 def test_words_that_are_tokens_are_asked_for_as_tokens() -> None:

@@ -14,6 +14,7 @@ from .answers import KINDS, THINK, TOOLS, Answer, Kind, answer_in, answers, cut,
 
 TAGGED = KINDS["an object in tags"].markup
 BARE = Markup(calls=Calls("", "", "", ObjectCall("name", "parameters")))
+BARE_NAME = Markup(calls=Calls("", "", "", NamedCall("\n", JsonArguments())))
 HARMONY = Markup(named="harmony")
 SECTION = KINDS["the name apart"].markup
 PARAMETERS = KINDS["parameters"].markup
@@ -48,6 +49,7 @@ FRAGMENTS = [
 noise = st.lists(st.sampled_from(FRAGMENTS), max_size=25).map("".join)
 ALL_MARKUPS = {name: kind.markup for name, kind in KINDS.items()} | {
     "bare": BARE,
+    "a bare name": BARE_NAME,
     "Harmony": HARMONY,
 }
 
@@ -149,6 +151,11 @@ def test_a_bare_object_is_a_call_only_if_it_names_a_tool() -> None:
     assert answer_in(parsed(BARE, ['{"name": "go", "parameters": {}}'])).calls == (("go", {}),)
     text = '{"name": "Ada", "parameters": {"born": 1815}}'
     assert parsed(BARE, [text]) == [Text(text)]
+
+
+def test_a_bare_name_is_a_call_only_if_it_is_a_tools() -> None:
+    assert answer_in(parsed(BARE_NAME, ["go\n{}"])).calls == (("go", {}),)
+    assert parsed(BARE_NAME, ["stay\n{}"]) == [Text("stay\n{}")]
 
 
 def test_arguments_that_are_a_string_of_json_are_read() -> None:

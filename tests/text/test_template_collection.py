@@ -38,8 +38,8 @@ LEAVING_OUT = {
     "GigaChat3.1-10B-A1.8B": {"thinking"},
     "HuggingFaceTB-SmolLM3-3B": {"calls", "thinking", "tools"},
     "Kimi-K2-Instruct": {"thinking"},
-    "LFM2-8B-A1B": {"calls", "thinking"},
-    "LFM2.5-Instruct": {"calls", "thinking"},
+    "LFM2-8B-A1B": {"thinking"},
+    "LFM2.5-Instruct": {"thinking"},
     "MiMo-VL": {"thinking"},
     "MiniMax-M1": {"text", "thinking"},
     "Mistral-Small-3.2-24B-Instruct-2506": {"text", "thinking"},
@@ -53,7 +53,7 @@ LEAVING_OUT = {
     "deepseek-ai-DeepSeek-R1-Distill-Qwen-32B": {"thinking", "tools"},
     "deepseek-ai-DeepSeek-V3.1": {"thinking", "tools"},
     "fireworks-ai-llama-3-firefunction-v2": {"thinking"},
-    "ibm-granite-granite-3.3-2B-Instruct": {"calls", "thinking"},
+    "ibm-granite-granite-3.3-2B-Instruct": {"thinking"},
     "ibm-granite-granite-4.0": {"thinking"},
     "ibm-granite-granite-4.1": {"thinking"},
     "llama-cpp-deepseek-r1": {"text", "thinking"},
@@ -78,12 +78,9 @@ LEAVING_OUT = {
 # Templates whose own answer cannot be read back: they write no calls, or in a way of their own.
 NOT_READ_BACK = {
     "HuggingFaceTB-SmolLM3-3B": "writes no calls",
-    "LFM2-8B-A1B": "writes no calls; the format is known by name",
-    "LFM2.5-Instruct": "writes no calls; the format is known by name",
     "MiniMax-M3": "writes every value as XML elements of its own",
     "google-gemma-2-2b-it": "writes no calls",
     "google-translategemma-4b-it": "writes no calls",
-    "ibm-granite-granite-3.3-2B-Instruct": "writes no calls; the format is known by name",
     "llama-cpp-rwkv-world": "writes no calls",
     "microsoft-Phi-3.5-mini-instruct": "writes no calls",
 }
@@ -189,7 +186,7 @@ def test_the_parser_reads_back_what_it_wrote(
     if subject.name in NOT_READ_BACK:
         assert not subject.markup.learnt
         return
-    if not subject.template.shape.parallel_calls:
+    if subject.template.shape.calls and not subject.template.shape.parallel_calls:
         calls = calls[:1]
     if subject.name in TWO_CALLS_AT_MOST:
         calls = calls[:2]

@@ -10,6 +10,7 @@ from itertools import count
 
 from puna.engine.cells import Cells
 from puna.engine.context import Context
+from puna.engine.pictures import cut_before
 from puna.engine.prefixes import Prefixes, shared_length
 
 
@@ -50,6 +51,7 @@ class Cache:
         if not self.slots_free:
             return None
         source, length = self._source(space, tuple(tokens[:-1]))
+        length = cut_before(tokens, length)
         if length <= saved:
             source, length = None, 0
         if source is not None and source in self._kept and self._may_take(source, length):
@@ -79,7 +81,9 @@ class Cache:
 
     def cut(self, slot: int, length: int) -> bool:
         """Keep only the first tokens; False, and the slot holds nothing, where that cannot be."""
-        if self.cells.length(slot) == length and self._context.span(slot)[1] < length:
+        if self.cells.length(slot) == length and self._context.span(slot)[1] <= self._context.end(
+            slot, length
+        ):
             return True
         kept = length > 0 and self._context.keep(slot, length)
         if not kept:

@@ -79,7 +79,7 @@ class Embedder:
 
     @property
     def load(self) -> tuple[int, int]:
-        """How many inputs are in the batch just now, or wait for one, by jobs."""
+        """How many jobs are in the batch just now, and how many wait."""
         return len(self._computing), max(0, len(self._jobs) - len(self._computing))
 
     def _abort_for(self, job: _Job) -> None:

@@ -7,7 +7,6 @@ models leave unbounded (Qwen3's rerankers make it a probability themselves).
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from functools import cached_property
 
 import numpy as np
 from msgspec.structs import replace
@@ -20,9 +19,13 @@ from puna.engine.model import Model
 from puna.errors import BadRequest, MissingCapability
 from puna.jobs import Delta, DoneDelta, EmbedJob, RerankJob, Usage, VectorsDelta
 from puna.protocol import Placement
+from puna.text.tokens import Specials
 
 # Inputs in a batch; each costs the library a row of logits, so not as many as could be.
 SEQUENCES = 32
+# The longest input of a model that is not made for embedding: its cache comes on top of what the
+# placement was planned for.
+BESIDE_TOKENS = 8192
 
 
 class Embedding:
@@ -31,6 +34,7 @@ class Embedding:
     def __init__(
         self,
         model: Model,
+        specials: Specials,
         placement: Placement,
         *,
         causal: bool,
@@ -40,7 +44,8 @@ class Embedding:
         self._adapters = adapters
         # Of causal models only the last token has seen the whole input; of others each has.
         self.pooling = model.pooling or (Pooling.LAST if causal else Pooling.MEAN)
-        self.limit = min(placement.context, model.context_train or placement.context)
+        longest = min(placement.context, model.context_train or placement.context)
+        self.limit = longest if model.pooling else min(longest, BESIDE_TOKENS)
         room = min(placement.batch, self.limit)
         # What is pooled from all tokens cannot come in pieces, nor where each sees all others.
         in_pieces = causal and self.pooling in (Pooling.LAST, Pooling.RANK)
@@ -51,6 +56,7 @@ class Embedding:
             sequences=placement.sequences if model.recurrent else SEQUENCES,
             pooled=True,
         )
+        self._inputs = Inputs(model.vocabulary, specials, model.rerank_template, self.limit)
         self._embedder = Embedder(self._context, room)
 
     @property
@@ -106,10 +112,6 @@ class Embedding:
         width = self._model.width
         if job.dimensions is not None and not 1 <= job.dimensions <= width:
             raise BadRequest(f"dimensions is {job.dimensions}, it must be from 1 to {width}.")
-
-    @cached_property
-    def _inputs(self) -> Inputs:
-        return Inputs(self._model.vocabulary, self._model.rerank_template, self.limit)
 
     def _context(self) -> Context:
         context = self._made()

@@ -17,11 +17,13 @@ _PLACES = re.compile(r"(\{query\}|\{document\})")
 class Inputs:
     """Makes the inputs for one model. `limit` is how many tokens one may have."""
 
-    def __init__(self, vocabulary: Vocabulary, rerank_template: str, limit: int) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, specials: Specials, rerank_template: str, limit: int
+    ) -> None:
         self._vocabulary = vocabulary
+        self._specials = specials
         self._template = rerank_template
         self._limit = limit
-        self._specials = Specials(vocabulary)
 
     def rows(self, job: EmbedJob | RerankJob) -> list[Row]:
         """The job's inputs, or its query with each of its documents, in their order."""

@@ -15,6 +15,7 @@ from puna.engine.libllama import Library
 from puna.engine.model import Model
 from puna.engine.prompts import Prompts
 from puna.engine.sequence import Output
+from puna.engine.vision import Projector
 from puna.errors import LoadFailed, MissingCapability, PunaError
 from puna.protocol import Busyness, Facts, Load
 from puna.text.markup.format import Markup
@@ -43,25 +44,31 @@ class Loaded:
             eos=_text(vocabulary.piece(vocabulary.eos)) if vocabulary.eos is not None else "",
         )
         adapters = tuple((self.model.adapter(file), file.scale) for file in load.adapters)
-        pooling = self.model.pooling
-        self._context = self._generating(adapters) if pooling is None else None
+        specials = Specials(vocabulary)
+        self.adapters = adapters
+        self._context = self._generating(adapters)
         self.embedding = Embedding(
             self.model,
+            specials,
             load.placement,
-            causal=self._context is not None or (pooling is not None and self.model.causal),
+            causal=self.model.causal if self.model.pooling else self._context is not None,
             adapters=adapters,
         )
         self._engine: Engine | None = None
+        self.projector: Projector | None = None
         if self._context is None:
             self.embedding.check()
         else:
             self.template.warm()
             self._check(self._context)
-            self._engine = Engine(self._context, load.pace, emit, failed)
+            if load.projector:
+                self.projector = Projector(self.model, load.projector, load.placement)
+            self._engine = Engine(self._context, load.pace, emit, failed, projector=self.projector)
             self._engine.start()
-        specials = Specials(vocabulary)
         self.grammars = Grammars(vocabulary, specials)
-        self.prompts = Prompts(vocabulary, specials, self.template, lambda: self.markup)
+        self.prompts = Prompts(
+            vocabulary, specials, self.template, lambda: self.markup, self.projector
+        )
         self.load_seconds = time.perf_counter() - began
 
     @cached_property
@@ -78,6 +85,11 @@ class Loaded:
                 "Ask a model that chats or completes.",
             )
         return self._engine
+
+    @property
+    def speculates(self) -> bool:
+        """Whether guesses may be verified: what a recurrent model took in stays in."""
+        return self._load.pace.speculate and not self.model.recurrent
 
     @property
     def length(self) -> int:
@@ -101,6 +113,7 @@ class Loaded:
         """What the server may know of it."""
         model, placement = self.model, self._load.placement
         generates = ("completion",) if self._context is not None else ()
+        sees = ("vision",) if self.projector is not None else ()
         return Facts(
             architecture=model.architecture,
             description=model.description,
@@ -111,7 +124,7 @@ class Loaded:
             sequences=placement.sequences,
             vocabulary=model.vocabulary.size,
             width=model.width,
-            capabilities=generates + self.embedding.capabilities,
+            capabilities=generates + sees + self.embedding.capabilities,
             recurrent=model.recurrent,
             load_seconds=self.load_seconds,
         )
@@ -125,6 +138,8 @@ class Loaded:
         self.template.close()
         if self._context is not None:
             self._context.close()
+        if self.projector is not None:
+            self.projector.close()
         self.model.close()
 
     def _generating(self, adapters: tuple[tuple[int, float], ...]) -> Context | None:
@@ -134,6 +149,8 @@ class Loaded:
                 f"Models with an encoder before them ({self.model.architecture}) cannot run.",
                 "Choose a model that is only a decoder, or only an encoder like BERT.",
             )
+        if self.model.pooling is not None:
+            return None
         context = Context(self.model, self._load.placement, adapters=adapters)
         if context.autoregressive:
             return context

@@ -7,6 +7,7 @@ would have anyway, so nothing here decides what is put out.
 """
 
 from collections.abc import Iterable
+from itertools import takewhile
 
 _LONGEST = 4
 _SHORTEST = 2
@@ -93,7 +94,9 @@ class Speculation:
         while count < most and chance > cost:
             count += 1
             chance *= self._trust(length + count)
-        return self._ngrams.following(place, count)
+        # What stands for an image is negative, and nothing that could be drawn.
+        guess = self._ngrams.following(place, count)
+        return list(takewhile(lambda token: token >= 0, guess))
 
     def _trust(self, length: int) -> float:
         kind = _kind(length)

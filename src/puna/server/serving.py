@@ -51,6 +51,7 @@ def serve(settings: Settings, runners_on: Host | None = None) -> None:
             log_level="warning",
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
     )

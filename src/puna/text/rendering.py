@@ -51,6 +51,11 @@ class Unusable(TemplateFailed):
     """The template is broken, or goes beyond its bounds: it would for other conversations too."""
 
 
+def _search_path() -> str:
+    """Where this process finds its modules, written so that it holds in any folder."""
+    return chr(0x1F).join(os.path.abspath(folder) for folder in sys.path)
+
+
 class _Process:
     """One started process and the socket to it."""
 
@@ -58,7 +63,7 @@ class _Process:
         self._line, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _START, chr(0x1F).join(sys.path)],
+                [sys.executable, "-I", "-S", "-c", _START, _search_path()],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -11,6 +11,8 @@ from msgspec.structs import replace
 from puna.errors import TemplateFailed
 from puna.jobs import Message, TextPart, Tool
 from puna.text.effort import Think, values_for
+from puna.text.markup.known import told_calls
+from puna.text.markup.writing import calls_as_text
 from puna.text.mending import (
     MENDS,
     Messages,
@@ -103,6 +105,9 @@ class Template:
         said = number_calls(tuple(messages))
         if not self.shape.system:
             said = fold_system(said)
+        told = told_calls(self.source)
+        if told and self.shape.tools and not self.shape.calls:
+            return calls_as_text(said, told)
         if self.shape.calls and not self.shape.parallel_calls:
             said = split_calls(said)
         if not self.shape.text_beside_calls:

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
+from puna.errors import BadConstraint
 from puna.jobs import Tool
 from puna.text.markup.format import (
     GAP,
@@ -20,6 +21,9 @@ TokenOf = Callable[[str], int | None]
 
 _GAP = "/[A-Za-z0-9_.:-]{1,40}/"
 _ANY = "/(?s:.*)/"
+# What a schema asks beyond what can be constrained is left to the tool to check; white space is
+# what people write, not as much as a model likes to.
+_OPTIONS = {"coerce_one_of": True, "lenient": True, "whitespace_pattern": r"( |\n[ \t]{0,40})"}
 
 
 def calls_grammar(calls: Calls, tools: Sequence[Tool], *, parallel: bool, token_of: TokenOf) -> str:
@@ -77,6 +81,7 @@ class _Grammar:
                         "properties": {name_key: {"const": tool.name}, arguments_key: schema},
                         "required": [name_key, arguments_key],
                         "additionalProperties": False,
+                        **_definitions(schema),
                     }
                 )
             case NamedCall(name_close, arguments):
@@ -151,19 +156,29 @@ def _other(form: Parameters) -> str:
 
 def _choice(schema: dict[str, Any]) -> str:
     """A value as it stands without quotes."""
-    if schema.get("type") == "string":
-        return " | ".join(json.dumps(str(each), ensure_ascii=False) for each in schema["enum"])
+    if schema.get("type") == "string" and isinstance(schema["enum"], list):
+        values = cast("list[Any]", schema["enum"])
+        return " | ".join(json.dumps(str(each), ensure_ascii=False) for each in values)
     return _json(schema)
 
 
 def _json(schema: dict[str, Any]) -> str:
-    return f"%json {json.dumps(schema, ensure_ascii=False)}"
+    return f"%json {json.dumps({'x-guidance': _OPTIONS, **schema}, ensure_ascii=False)}"
+
+
+def _definitions(schema: dict[str, Any]) -> dict[str, Any]:
+    """What references in a schema point to; they count from the root."""
+    return {key: schema[key] for key in ("$defs", "definitions") if key in schema}
 
 
 def _properties(schema: dict[str, Any]) -> list[tuple[str, dict[str, Any], bool]]:
     """A tool's arguments: their names, their schemas, and whether they are needed."""
-    needed = schema.get("required", [])
+    properties, needed = schema.get("properties", {}), schema.get("required", [])
+    if not isinstance(properties, dict) or not isinstance(needed, list):
+        raise BadConstraint("A tool's parameters are not a JSON schema of an object.")
+    shared = _definitions(schema)
+    described = cast("dict[str, Any]", properties).items()
     return [
-        (key, described if isinstance(described, dict) else {}, key in needed)
-        for key, described in schema.get("properties", {}).items()
+        (key, {**each, **shared} if isinstance(each, dict) else {}, key in needed)
+        for key, each in described
     ]

@@ -6,12 +6,20 @@ a history. Each entry is known by a word in the template's source.
 
 from typing import Literal
 
-from puna.text.markup.format import Assignments, Calls, NamedCall, ObjectCall, Tags
+from puna.text.markup.format import Assignments, Calls, JsonArguments, NamedCall, ObjectCall, Tags
 
 _HERMES = Calls("<tool_call>\n", "", "\n</tool_call>", ObjectCall())
 _GRANITE = Calls("<|tool_call|>[", ", ", "]", ObjectCall())
 _LIQUID = Calls(
     "<|tool_call_start|>[", ", ", "]<|tool_call_end|>", NamedCall("", Assignments(quote='"'))
+)
+
+# Only for forcing a call: what an answer says, `harmony.py` reads.
+HARMONY_CALLS = Calls(
+    "<|channel|>commentary to=functions.",
+    "",
+    "<|call|>",
+    NamedCall(" <|constrain|>json<|message|>", JsonArguments()),
 )
 
 _CALLS = (

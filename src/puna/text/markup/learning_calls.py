@@ -64,7 +64,8 @@ def _framed(opening: str, between: str, closing: str, form: ObjectCall | NamedCa
     rest = between.removeprefix(own_closing)
     if opening.strip() and words.same(rest, opening) and (own_closing.strip() or not closing):
         return Calls(opening, "", own_closing.rstrip(), form)
-    return Calls(opening, between, closing, form)
+    # Calls with nothing between them are told apart from calls that each have an opening.
+    return Calls(opening, between or "\n", closing, form)
 
 
 def _opening(

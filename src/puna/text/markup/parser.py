@@ -132,7 +132,7 @@ class _Answer:
         """Read a call that no literal opens, if the answer begins with one."""
         source = self._source
         yield from source.skip_space()
-        if (yield from source.peek()) == "{" and (yield from calls.read()):
+        if (yield from calls.read()):
             source.commit()
             return
         self._tray.text(source.held())

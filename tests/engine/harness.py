@@ -120,6 +120,7 @@ def check(engine: Engine, context: Context) -> None:
         assert not inside(tokens, sequence.computed), "an image half computed"
         assert images_are_whole(sequence), key
         assert cache.cells.length(slot) == sequence.computed, key
+        assert context.end(slot, sequence.computed) == context.span(slot)[1], key
         held = cache._prefixes.held(slot)
         assert held == tuple(tokens[: len(held)]), key
         assert cache._live[slot] == (sequence.request.space, sequence.request.adapters)

@@ -13,8 +13,18 @@ from dataclasses import dataclass, field
 
 from findings import Finding, median, table
 from make_model import model
-from subject import GREEDY, Bare, Subject, TimedContext, context, engine, opened, prefilled
-from subject import prompt, request
+from subject import (
+    GREEDY,
+    Bare,
+    Subject,
+    TimedContext,
+    context,
+    engine,
+    opened,
+    prefilled,
+    prompt,
+    request,
+)
 
 from puna.engine.model import Model
 from puna.engine.sequence import Output

@@ -1,4 +1,4 @@
-"""A model opened for measuring: an engine with each of its steps timed, and a bare loop beside it."""
+"""A model opened for measuring: an engine whose steps are timed, and a bare loop beside it."""
 
 import queue
 import struct

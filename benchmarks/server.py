@@ -28,7 +28,7 @@ from puna.models.library import BUILTIN
 from puna.protocol import Load, Placement
 from puna.runners.runner import Runner
 
-STREAMS, TOKENS, ROUNDS = 16, 200, 5
+STREAMS, REQUESTS, TOKENS, ROUNDS = 16, 48, 400, 5
 FIRSTS, STARTS = 200, 9
 QUESTION = "What do llamas eat?"
 
@@ -84,23 +84,37 @@ def seconds_of_loop(process: psutil.Process) -> float:
     return first.user_time + first.system_time
 
 
+async def spent(
+    address: str, process: psutil.Process, runner: psutil.Process, tokens: int, seed: int
+) -> tuple[int, list[float]]:
+    """How many tokens many streams brought, and the CPU of server, runner and runner's loop."""
+    before = seconds_of(process), seconds_of(runner), seconds_of_loop(runner)
+    seeds = range(seed * 1000, seed * 1000 + REQUESTS)
+    answers = await asyncio.gather(*(chat(address, tokens, one) for one in seeds))
+    after = seconds_of(process), seconds_of(runner), seconds_of_loop(runner)
+    used = [end - start for start, end in zip(before, after, strict=True)]
+    return sum(count for _, count in answers), used
+
+
 async def costs(address: str, process: psutil.Process) -> list[Finding]:
-    """Microseconds of CPU for each token, with many streams at once."""
+    """Microseconds of CPU for each token beyond a request's first, and what a request takes."""
     await chat(address, 8, 0)
     (runner,) = process.children()
-    found: dict[str, list[float]] = {"server": [], "runner": [], "loop": []}
+    asked, each = list[list[float]](), list[list[float]]()
     for round in range(ROUNDS):
-        before = seconds_of(process), seconds_of(runner), seconds_of_loop(runner)
-        seeds = range(round * 1000, round * 1000 + 3 * STREAMS)
-        answers = await asyncio.gather(*(chat(address, TOKENS, seed) for seed in seeds))
-        after = seconds_of(process), seconds_of(runner), seconds_of_loop(runner)
-        tokens = sum(count for _, count in answers)
-        for name, start, end in zip(found, before, after, strict=True):
-            found[name].append((end - start) / tokens * 1e6)
+        firsts, fixed = await spent(address, process, runner, 1, round)
+        tokens, used = await spent(address, process, runner, TOKENS, round)
+        asked.append([one / REQUESTS * 1e6 for one in fixed])
+        each.append(
+            [(one - less) / (tokens - firsts) * 1e6 for one, less in zip(used, fixed, strict=True)]
+        )
+    server, whole, loop = zip(*each, strict=True)
+    requests = [one[0] for one in asked]
     return [
-        median(f"CPU a token in the server, {STREAMS} streams", found["server"], "µs", 20),
-        median("CPU a token in the runner's loop: text, markup, frames", found["loop"], "µs"),
-        median("CPU a token in the runner, arithmetic included", found["runner"], "µs"),
+        median(f"CPU a token in the server, {STREAMS} at once", server, "µs", 20),
+        median("CPU a token in the runner's loop: text, markup, frames", loop, "µs"),
+        median("CPU a token in the runner, arithmetic included", whole, "µs"),
+        median("CPU a request in the server, its first token included", requests, "µs"),
     ]
 
 

@@ -33,8 +33,8 @@ from puna.protocol import Placement
 
 LENGTH, ROOM = 256, 64
 # How many sequences, how many steps of each, and the goal: the share of the bare loop's speed.
-DECODES = ((1, 48, 0.97), (4, 32, None), (16, 24, 0.95), (32, 16, None))
-PROMPT, ROUNDS = 768, 4
+DECODES = ((1, 32, 0.97), (4, 24, None), (16, 12, 0.95), (32, 8, None))
+PROMPT, ROUNDS = 512, 3
 SAMPLING_SHARE = 0.05
 
 

@@ -10,9 +10,11 @@ from puna.engine.sequence import Sequence
 from puna.engine.turns import Turns
 from puna.protocol import Pace
 
-# A step of prefill alone ends within this time, so that a newcomer is never kept waiting long.
+# What a step of prefill alone should take at most, so that a newcomer is not kept waiting long.
 ALONE_SECONDS = 0.25
 LEAST_CHUNK = 4
+# Fewer tokens at once are computed far more slowly each, on a CPU at least.
+LEAST_ALONE = 64
 # So many steps with prefill in them before one without shows what decoding alone takes.
 REFRESH = 48
 # What verifying a guessed token costs, as a part of what an output token takes, until measured.
@@ -103,7 +105,7 @@ class Tempo:
             # A price that noise has driven up is forgotten, or it would never be measured again.
             self._draft_cost += 0.01 * (DRAFT_COST - self._draft_cost)
         elif not decodes:
-            self._alone = self._steer(self._alone, prefill, ALONE_SECONDS / seconds)
+            self._alone = self._steer(self._alone, prefill, ALONE_SECONDS / seconds, LEAST_ALONE)
         elif plain is not None and drafts:
             cost = max(seconds - plain, 0.0) / drafts * decodes / plain
             self._draft_cost += 0.1 * (min(cost, 2.0) - self._draft_cost)
@@ -111,11 +113,11 @@ class Tempo:
             extra = max(seconds - plain, 1e-6)
             self._chunk = self._steer(self._chunk, prefill, (self._stretch - 1) * plain / extra)
 
-    def _steer(self, now: float, used: int, ratio: float) -> float:
+    def _steer(self, now: float, used: int, ratio: float, least: int = LEAST_CHUNK) -> float:
         """Towards what would have fitted, by halves at most; a smaller part proves nothing."""
         if used < now * 0.7 and ratio > 1:
             return now
-        return min(max(used * min(max(ratio, 0.5), 1.3), LEAST_CHUNK), self._batch)
+        return min(max(used * min(max(ratio, 0.5), 1.3), least), self._batch)
 
     @staticmethod
     def _bucket(decodes: int) -> int:

@@ -16,9 +16,10 @@ from puna.engine.context import Context, Floats, Outcome, Span
 from puna.engine.engine import Engine
 from puna.engine.libllama import Library
 from puna.engine.model import Model
-from puna.engine.sequence import Finish, Output, Paused, Request
+from puna.engine.pictures import check_whole, inside
+from puna.engine.sequence import Finish, Output, Paused, Request, Sequence
 from puna.engine.vision import Projector
-from puna.errors import ErrorReport, PunaError
+from puna.errors import BadRequest, ErrorReport, PunaError
 from puna.jobs import Limits, Sampling
 from puna.protocol import Pace, Placement
 
@@ -116,6 +117,8 @@ def check(engine: Engine, context: Context) -> None:
     for slot, sequence in running.items():
         key, tokens = sequence.request.key, sequence.tokens
         assert 0 <= sequence.computed <= len(tokens) <= sequence.request.length
+        assert not inside(tokens, sequence.computed), "an image half computed"
+        assert images_are_whole(sequence), key
         assert cache.cells.length(slot) == sequence.computed, key
         assert context.end(slot, sequence.computed) == context.span(slot)[1], key
         held = cache._prefixes.held(slot)
@@ -137,7 +140,7 @@ def check_slot(cache: Cache, context: Context, slot: int) -> None:
     least, most = context.span(slot)
     assert most == context.end(slot, cache.cells.length(slot)), f"slot {slot}"
     held, space = cache._prefixes.held(slot), cache._prefixes.space(slot)
-    assert len(held) <= cache.cells.length(slot), f"slot {slot} is said to hold more"
+    assert len(held) <= cache.cells.length(slot), f"slot {slot} is said to hold more than it does"
     if held:
         length, slots = cache._prefixes.longest(space, held)
         assert length == len(held)
@@ -154,6 +157,14 @@ def check_cells(cells: Cells, context: Context) -> None:
     assert all(cells._owners[cell] == count for cell, count in owned.items())
     assert len(cells._spare) == len(cells._owners) - len(owned)
     assert cells.used <= cells.total
+
+
+def images_are_whole(sequence: Sequence) -> bool:
+    try:
+        check_whole(sequence.tokens, sequence.request.pictures)
+    except BadRequest:
+        return False
+    return True
 
 
 @contextmanager

@@ -53,6 +53,8 @@ DEFAULT_MODEL: dict[str, float] = {
 }
 
 _LOG_CALLBACK = C.CFUNCTYPE(None, C.c_int, C.c_char_p, C.c_void_p)
+# The library logs to a pointer for as long as the process lives, so what it points to stays.
+_KEPT: list[object] = []
 _LEVELS = {level.value: level.name.lower() for level in abi.GgmlLogLevel}
 
 
@@ -112,9 +114,9 @@ class Library:
         self._check_defaults()
         self._log = log
         self._line: dict[int, str] = {}
-        # The library keeps this pointer for as long as the process lives.
-        self._callback = _LOG_CALLBACK(self._on_log)
-        pointer = C.cast(self._callback, C.c_void_p)
+        callback = _LOG_CALLBACK(self._on_log)
+        _KEPT.append(callback)
+        pointer = C.cast(callback, C.c_void_p)
         self.call.llama_log_set(pointer, None)
         self.call.mtmd_log_set(pointer, None)
         self.call.mtmd_helper_log_set(pointer, None)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from puna.engine.batches import Span
 from puna.engine.pictures import Picture
 from puna.engine.sequence import Sequence
 from puna.engine.turns import Turns
@@ -11,7 +12,7 @@ from puna.protocol import Pace
 
 # A step of prefill alone ends within this time, so that a newcomer is never kept waiting long.
 ALONE_SECONDS = 0.25
-LEAST_CHUNK = 16
+LEAST_CHUNK = 4
 # So many steps with prefill in them before one without shows what decoding alone takes.
 REFRESH = 48
 # What verifying a guessed token costs, as a part of what an output token takes, until measured.
@@ -42,6 +43,13 @@ class Share:
         """Whether the sequence's next token can be drawn after this step."""
         return self.tokens == self.sequence.pending
 
+    @property
+    def span(self) -> Span:
+        """What of it goes into the context's batch."""
+        begin = self.sequence.computed
+        tokens = self.sequence.tokens[begin : begin + self.tokens]
+        return Span(self.sequence.slot, begin, tokens + self.drafts, self.outputs)
+
 
 class Tempo:
     """Learns from the clock what steps take, and from that how much may go into one.
@@ -54,7 +62,7 @@ class Tempo:
         self._stretch = pace.stretch
         self._batch = batch
         self._decode: dict[int, float] = {}
-        self._chunk = min(64.0, batch)
+        self._chunk = min(16.0, batch)
         self._alone = min(64.0, batch)
         self._since = 0
         self._draft_cost = DRAFT_COST

@@ -105,7 +105,7 @@ async def test_an_answer_is_told_in_full(runner: Runner) -> None:
     assert b"".join(score.piece for score in scores).decode("utf-8", "replace") == joined(deltas)
     for score in scores:
         assert len(score.top) == 2
-        assert score.logprob == pytest.approx(score.top[0][2])
+        assert score.logprob == pytest.approx(score.top[0][2], abs=1e-5)
         assert score.top[0][2] >= score.top[1][2]
 
 
@@ -258,7 +258,6 @@ async def test_unloading_in_the_middle_of_work_tells_everybody(runner: Runner) -
     await runner.unload()
     told = await asyncio.gather(*ends, return_exceptions=True)
     assert [type(error) for error in told] == [RunnerLost] * 6
-    assert runner.exit_reason == "ended with code 0"
     assert not process.is_running()
 
 

@@ -59,20 +59,6 @@ class Drawing:
         sequence.announced = bool(request.emitted)
         return sequence
 
-    def _check(self, request: Request) -> None:
-        """Refuse what would end a step in an error, and with it everybody's work."""
-        given, size = request.tokens + request.emitted, self._vocabulary.size
-        if not given:
-            raise BadRequest("The prompt is empty; the model needs a token at least.")
-        check_whole(given, request.pictures)
-        if request.pictures and request.prompt_logprobs is not None:
-            raise MissingCapability("A prompt with images has no log-probabilities.")
-        if max(given) >= size:
-            raise BadRequest(f"There is no token {max(given)}; the model's end at {size - 1}.")
-        room = min(request.length, self._context.length)
-        if len(request.tokens) >= room or (len(given) >= room and not request.shift):
-            raise PromptTooLong(len(given), room)
-
     def drafted(self, shares: list[Share], cost: float, room: int) -> list[Share]:
         """The shares of a step without prefill, with guesses behind those that are worth it."""
         outputs = self._context.outputs_max - len(shares)
@@ -83,6 +69,21 @@ class Drawing:
             outputs, room = outputs - len(drafts), room - len(drafts)
             drafted.append(replace(share, drafts=drafts))
         return drafted
+
+    def _check(self, request: Request) -> None:
+        """Refuse what would end a step in an error, and with it everybody's work."""
+        given, size = request.tokens + request.emitted, self._vocabulary.size
+        if not given:
+            raise BadRequest("The prompt is empty; the model needs a token at least.")
+        if min(given) < min(request.pictures, default=0) or max(given) >= size:
+            wrong = next(token for token in given if not 0 <= token < size)
+            raise BadRequest(f"There is no token {wrong}; the model's are 0 to {size - 1}.")
+        check_whole(request.tokens, request.pictures)
+        if request.pictures and request.prompt_logprobs is not None:
+            raise MissingCapability("A prompt with images has no log-probabilities.")
+        room = min(request.length, self._context.length)
+        if len(request.tokens) >= room or (len(given) >= room and not request.shift):
+            raise PromptTooLong(len(given), room)
 
     def prompt_logprobs(self, sequence: Sequence, rows: range) -> None:
         """Score the prompt's tokens that follow those just computed; before `computed` moves."""

@@ -118,13 +118,6 @@ class Sequence:
         return len(self.tokens) - self.computed
 
     @property
-    def scored(self) -> int:
-        """How many tokens may be there without being computed anew, for the prompt's scores."""
-        if self.request.prompt_logprobs is None or self.announced:
-            return len(self.tokens)
-        return max(0, len(self.prompt_logprobs) - 1)
-
-    @property
     def room(self) -> int:
         """How many more tokens may come, by the request's limit and its length."""
         room = self.request.length - len(self.tokens)
@@ -143,6 +136,13 @@ class Sequence:
         if not self.request.pictures or self.started:
             return self.pending
         return text_length(self.tokens, self.computed)
+
+    @property
+    def scored(self) -> int:
+        """How many tokens may be there without being computed anew, for the prompt's scores."""
+        if self.request.prompt_logprobs is None or self.announced:
+            return len(self.tokens)
+        return max(0, len(self.prompt_logprobs) - 1)
 
     @property
     def exhausted(self) -> bool:

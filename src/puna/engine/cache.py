@@ -72,6 +72,10 @@ class Cache:
         self.cells.share(source, slot, length)
         return Seat(slot, length)
 
+    def forget_one(self) -> bool:
+        """Let go of the kept slot that was unused longest; False where there is none."""
+        return self._evict(None)
+
     def grow(self, slot: int, tokens: int) -> bool:
         """Take cells for what a step will compute; False when the pool has none left."""
         if not self._make_room(tokens, None):

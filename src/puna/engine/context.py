@@ -20,6 +20,8 @@ MAX_SEQUENCES = 256
 # Rows of logits that one step may ask for beyond one for each sequence.
 EXTRA_OUTPUTS = 64
 
+# Of the free memory, what streams may take before a pool is the better choice.
+STREAMS_PART = 0.25
 # The types that a KV cache may have; the library takes others too, and ends the process over them.
 CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
 
@@ -66,7 +68,7 @@ class Context:
         self.length: int = self._call.llama_n_ctx_seq(self._pointer)
         self.cells: int = self._call.llama_n_ctx(self._pointer)
         self.slots: int = self._call.llama_n_seq_max(self._pointer)
-        self.pooled = placement.pooled
+        self.pooled = is_pooled(model, placement)
         self._slides = model.window > 0
         self._batch = Batch(placement.batch)
         self._rows: list[int] = []
@@ -82,13 +84,13 @@ class Context:
         self, placement: Placement, pooling: abi.LlamaPoolingType | None
     ) -> abi.LlamaContextParams:
         params: abi.LlamaContextParams = self._call.llama_context_default_params()
-        shares = 1 if placement.pooled else placement.sequences
+        shares = 1 if self.pooled else placement.sequences
         params.n_ctx = placement.context * shares
         params.n_batch = params.n_ubatch = placement.batch
         params.n_seq_max = placement.sequences
         params.n_outputs_max = self.outputs_max if pooling is None else 0
         params.n_threads = params.n_threads_batch = placement.threads or cores()
-        params.kv_unified = placement.pooled
+        params.kv_unified = self.pooled
         params.flash_attn_type = FLASH[placement.flash_attention]
         params.type_k = _cache_type(placement.cache_type_k)
         params.type_v = _cache_type(placement.cache_type_v)
@@ -272,6 +274,16 @@ class Context:
             return True
         self.clear(slot)
         return False
+
+
+def is_pooled(model: Model, placement: Placement) -> bool:
+    """Whether sequences share one pool: as asked, else unless all fit with a whole context each."""
+    if placement.pooled is not None or placement.sequences == 1:
+        return placement.pooled is not False
+    import psutil
+
+    cells = placement.context * placement.sequences
+    return model.cell_bytes * cells > psutil.virtual_memory().available * STREAMS_PART
 
 
 def cores() -> int:

@@ -188,7 +188,8 @@ class Engine:
                 self._undo(shares)
             case Outcome.NO_ROOM:
                 self._undo(shares)
-                self._make_way(shares[0].sequence)
+                if not self._cache.forget_one():
+                    self._make_way(shares[0].sequence)
 
     def _compute(self, shares: list[Share]) -> Outcome | None:
         """Run the model over text, or over an image; None if that cannot be seen."""

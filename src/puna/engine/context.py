@@ -53,6 +53,7 @@ class Context:
         self.model = model
         self._call = model.library.call
         self.outputs_max = min(placement.batch, placement.sequences + EXTRA_OUTPUTS)
+        self.pooled = is_pooled(model, placement)
         params = self._params(placement, pooling)
         # A C function that reads one byte: libc's strlen, so that no step waits for the GIL.
         self._abort = C.create_string_buffer(2)
@@ -68,7 +69,6 @@ class Context:
         self.length: int = self._call.llama_n_ctx_seq(self._pointer)
         self.cells: int = self._call.llama_n_ctx(self._pointer)
         self.slots: int = self._call.llama_n_seq_max(self._pointer)
-        self.pooled = is_pooled(model, placement)
         self._slides = model.window > 0
         self._batch = Batch(placement.batch)
         self._rows: list[int] = []

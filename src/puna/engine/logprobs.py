@@ -6,6 +6,8 @@ They are of the model's own output: before biases, penalties, temperature, cuts 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from puna.engine.candidates import Candidates, Logits
 
 Top = tuple[tuple[int, float], ...]
@@ -27,7 +29,11 @@ class Scale:
         self._log_mass = row.log_mass()
         places = row.ranked(top) if top else row.ranked(0)
         self.top: Top = tuple(
-            zip(places.tolist(), (row.logits[places] - self._log_mass).tolist(), strict=True)
+            zip(
+                places.tolist(),
+                (row.logits[places].astype(np.float64) - self._log_mass).tolist(),
+                strict=True,
+            )
         )
 
     def of(self, token: int) -> float:

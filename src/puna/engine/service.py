@@ -170,7 +170,9 @@ class Service:
         )
 
     def _log(self, level: str, line: str) -> None:
-        self._loop.call_soon_threadsafe(self._send, LogLine(level, line))
+        # The library may have last words when the loop has none to tell them to.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._send, LogLine(level, line))
 
     def _take(self, outputs: list[Output]) -> None:
         if self._work is not None:

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.engine.harness import Oracle, driver, prompt, regret, request
 
 from puna.engine.libllama import Library
 from puna.engine.model import Model
 from puna.protocol import Placement
-from tests.engine.harness import Oracle, driver, prompt, regret, request
 
 pytestmark = pytest.mark.gpu
 

@@ -176,8 +176,14 @@ class Work:
         for output in outputs:
             job, serial, choice = output.key.rsplit("/", 2)
             answer = self._answers.get(job)
-            if answer is not None and answer.serial == int(serial):
+            if answer is None or answer.serial != int(serial):
+                continue
+            try:
                 endings += self._take(answer, int(choice), output, frame)
+            except Exception as error:  # noqa: BLE001 - the other jobs must not end with this one
+                failure = EngineFailed(f"The answer could not be told: {error!r}.")
+                self._end(answer)
+                endings.append(JobFailed(job, failure.report()))
         if frame:
             self._send(Frame(list(frame.items()), self._loaded.busyness))
         for ending in endings:

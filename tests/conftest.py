@@ -1,9 +1,15 @@
 """Fixtures that many tests share."""
 
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from puna.engine.vocabulary import Vocabulary
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
@@ -14,3 +20,45 @@ def llama_source() -> Path:
     import sdist
 
     return sdist.llama_source()
+
+
+@pytest.fixture(scope="session")
+def pocket_model() -> Path:
+    """The built-in model's file."""
+    import stand_in
+
+    return stand_in.BUILTIN
+
+
+@pytest.fixture(scope="session")
+def shape(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A model of the given architecture with random weights, written once."""
+    import stand_in
+
+    folder = tmp_path_factory.mktemp("shapes")
+
+    def written(architecture: str) -> Path:
+        path = folder / f"{architecture}.gguf"
+        return path if path.is_file() else stand_in.write(path, architecture)
+
+    return written
+
+
+@pytest.fixture(scope="session")
+def vocabularies(llama_source: Path) -> Callable[[str], "Vocabulary"]:
+    """A real vocabulary by its name, loaded once, without a model's weights."""
+    from puna.engine.libllama import open_library
+    from puna.engine.vocabulary import Vocabulary
+
+    library = open_library()
+    params = library.call.llama_model_default_params()
+    params.vocab_only = True
+
+    @cache
+    def loaded(name: str) -> Vocabulary:
+        file = llama_source / "models" / f"ggml-vocab-{name}.gguf"
+        model = library.call.llama_model_load_from_file(str(file).encode(), params)
+        assert model, file
+        return Vocabulary(library, model)
+
+    return loaded

@@ -6,6 +6,7 @@ that a step brought. Neither side imports the other: they meet here.
 
 import struct
 from asyncio import IncompleteReadError, StreamReader
+from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
@@ -93,7 +94,10 @@ class Emitted(msgspec.Struct, frozen=True):
 
 
 class Resume(msgspec.Struct, frozen=True):
-    """All that is needed to go on with a job on this or another runner."""
+    """All that is needed to go on with a job on this or another runner.
+
+    An empty prompt is rendered again.
+    """
 
     prompt: tuple[int, ...]
     emitted: tuple[Emitted, ...]
@@ -234,6 +238,31 @@ def pack(message: ToRunner | ToServer) -> bytes:
     """A message as it goes over the wire."""
     body = _encoder.encode(message)
     return _length.pack(len(body)) + body
+
+
+class Unpacker:
+    """Cuts what comes from a runner into messages, without waiting for anything."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[ToServer]:
+        """Each message that is complete with this piece; the rest is kept for the next."""
+        rest = self._rest
+        rest += data
+        start = 0
+        while len(rest) - start >= _length.size:
+            (length,) = _length.unpack_from(rest, start)
+            if length > MAX_FRAME:
+                raise msgspec.DecodeError(f"A message of {length} bytes is too long.")
+            end = start + _length.size + length
+            if len(rest) < end:
+                break
+            with memoryview(rest) as view:
+                message = _to_server.decode(view[start + _length.size : end])
+            start = end
+            yield message
+        del rest[:start]
 
 
 async def read_to_runner(reader: StreamReader) -> ToRunner | None:

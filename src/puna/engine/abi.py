@@ -1,0 +1,1117 @@
+"""llama.cpp's C interface as of one exact version: structs, enums and prototypes.
+
+Written by scripts/bind.py from the headers; do not edit.
+"""
+
+import ctypes as C
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any
+
+VERSION = "2026.10.11549"
+
+
+class LlamaSplitMode(IntEnum):
+    """enum llama_split_mode."""
+
+    NONE = 0
+    LAYER = 1
+    ROW = 2
+    TENSOR = 3
+
+
+class LlamaLoadMode(IntEnum):
+    """enum llama_load_mode."""
+
+    AUTO = -1
+    NONE = 0
+    MMAP = 1
+    MLOCK = 2
+    MMAP_MLOCK = 3
+    DIRECT_IO = 4
+
+
+class LlamaPoolingType(IntEnum):
+    """enum llama_pooling_type."""
+
+    UNSPECIFIED = -1
+    NONE = 0
+    MEAN = 1
+    CLS = 2
+    LAST = 3
+    RANK = 4
+
+
+class LlamaFlashAttnType(IntEnum):
+    """enum llama_flash_attn_type."""
+
+    AUTO = -1
+    DISABLED = 0
+    ENABLED = 1
+
+
+class LlamaTokenAttr(IntEnum):
+    """enum llama_token_attr."""
+
+    UNDEFINED = 0
+    UNKNOWN = 1
+    UNUSED = 2
+    NORMAL = 4
+    CONTROL = 8
+    USER_DEFINED = 16
+    BYTE = 32
+    NORMALIZED = 64
+    LSTRIP = 128
+    RSTRIP = 256
+    SINGLE_WORD = 512
+
+
+class LlamaVocabType(IntEnum):
+    """enum llama_vocab_type."""
+
+    NONE = 0
+    SPM = 1
+    BPE = 2
+    WPM = 3
+    UGM = 4
+    RWKV = 5
+    PLAMO2 = 6
+    TEST = 7
+    PLAMO3 = 8
+
+
+class GgmlLogLevel(IntEnum):
+    """enum ggml_log_level."""
+
+    NONE = 0
+    DEBUG = 1
+    INFO = 2
+    WARN = 3
+    ERROR = 4
+    CONT = 5
+
+
+class GgmlBackendDevType(IntEnum):
+    """enum ggml_backend_dev_type."""
+
+    CPU = 0
+    GPU = 1
+    IGPU = 2
+    ACCEL = 3
+    META = 4
+
+
+class MtmdInputChunkType(IntEnum):
+    """enum mtmd_input_chunk_type."""
+
+    TEXT = 0
+    IMAGE = 1
+    AUDIO = 2
+    COUNT = 3
+
+
+class LlamaModelParams(C.Structure):
+    """struct llama_model_params."""
+
+    devices: int | None
+    tensor_buft_overrides: int | None
+    n_gpu_layers: int
+    split_mode: int
+    load_mode: int
+    lazy_mode: int
+    main_gpu: int
+    tensor_split: int | None
+    progress_callback: int | None
+    progress_callback_user_data: int | None
+    kv_overrides: int | None
+    vocab_only: bool
+    check_tensors: bool
+    use_extra_bufts: bool
+    no_host: bool
+    no_alloc: bool
+    load_mtp: bool
+    _fields_ = (
+        ("devices", C.c_void_p),
+        ("tensor_buft_overrides", C.c_void_p),
+        ("n_gpu_layers", C.c_int32),
+        ("split_mode", C.c_int32),
+        ("load_mode", C.c_int32),
+        ("lazy_mode", C.c_int32),
+        ("main_gpu", C.c_int32),
+        ("tensor_split", C.c_void_p),
+        ("progress_callback", C.c_void_p),
+        ("progress_callback_user_data", C.c_void_p),
+        ("kv_overrides", C.c_void_p),
+        ("vocab_only", C.c_bool),
+        ("check_tensors", C.c_bool),
+        ("use_extra_bufts", C.c_bool),
+        ("no_host", C.c_bool),
+        ("no_alloc", C.c_bool),
+        ("load_mtp", C.c_bool),
+    )
+
+
+class LlamaContextParams(C.Structure):
+    """struct llama_context_params."""
+
+    n_ctx: int
+    n_batch: int
+    n_ubatch: int
+    n_seq_max: int
+    n_rs_seq: int
+    n_outputs_max: int
+    n_outputs_max_per_seq: int
+    n_threads: int
+    n_threads_batch: int
+    ctx_type: int
+    rope_scaling_type: int
+    pooling_type: int
+    attention_type: int
+    flash_attn_type: int
+    rope_freq_base: float
+    rope_freq_scale: float
+    yarn_ext_factor: float
+    yarn_attn_factor: float
+    yarn_beta_fast: float
+    yarn_beta_slow: float
+    yarn_orig_ctx: int
+    defrag_thold: float
+    cb_eval: int | None
+    cb_eval_user_data: int | None
+    type_k: int
+    type_v: int
+    moe_cache_size: int
+    abort_callback: int | None
+    abort_callback_data: int | None
+    embeddings: bool
+    offload_kqv: bool
+    no_perf: bool
+    op_offload: bool
+    swa_full: bool
+    kv_unified: bool
+    samplers: int | None
+    n_samplers: int
+    ctx_other: int | None
+    _fields_ = (
+        ("n_ctx", C.c_uint32),
+        ("n_batch", C.c_uint32),
+        ("n_ubatch", C.c_uint32),
+        ("n_seq_max", C.c_uint32),
+        ("n_rs_seq", C.c_uint32),
+        ("n_outputs_max", C.c_uint32),
+        ("n_outputs_max_per_seq", C.c_uint32),
+        ("n_threads", C.c_int32),
+        ("n_threads_batch", C.c_int32),
+        ("ctx_type", C.c_int32),
+        ("rope_scaling_type", C.c_int32),
+        ("pooling_type", C.c_int32),
+        ("attention_type", C.c_int32),
+        ("flash_attn_type", C.c_int32),
+        ("rope_freq_base", C.c_float),
+        ("rope_freq_scale", C.c_float),
+        ("yarn_ext_factor", C.c_float),
+        ("yarn_attn_factor", C.c_float),
+        ("yarn_beta_fast", C.c_float),
+        ("yarn_beta_slow", C.c_float),
+        ("yarn_orig_ctx", C.c_uint32),
+        ("defrag_thold", C.c_float),
+        ("cb_eval", C.c_void_p),
+        ("cb_eval_user_data", C.c_void_p),
+        ("type_k", C.c_int32),
+        ("type_v", C.c_int32),
+        ("moe_cache_size", C.c_size_t),
+        ("abort_callback", C.c_void_p),
+        ("abort_callback_data", C.c_void_p),
+        ("embeddings", C.c_bool),
+        ("offload_kqv", C.c_bool),
+        ("no_perf", C.c_bool),
+        ("op_offload", C.c_bool),
+        ("swa_full", C.c_bool),
+        ("kv_unified", C.c_bool),
+        ("samplers", C.c_void_p),
+        ("n_samplers", C.c_size_t),
+        ("ctx_other", C.c_void_p),
+    )
+
+
+class LlamaBatch(C.Structure):
+    """struct llama_batch."""
+
+    n_tokens: int
+    token: int | None
+    embd: int | None
+    pos: int | None
+    n_seq_id: int | None
+    seq_id: int | None
+    logits: int | None
+    _fields_ = (
+        ("n_tokens", C.c_int32),
+        ("token", C.c_void_p),
+        ("embd", C.c_void_p),
+        ("pos", C.c_void_p),
+        ("n_seq_id", C.c_void_p),
+        ("seq_id", C.c_void_p),
+        ("logits", C.c_void_p),
+    )
+
+
+class LlamaTokenData(C.Structure):
+    """struct llama_token_data."""
+
+    id: int
+    logit: float
+    p: float
+    _fields_ = (
+        ("id", C.c_int32),
+        ("logit", C.c_float),
+        ("p", C.c_float),
+    )
+
+
+class LlamaTokenDataArray(C.Structure):
+    """struct llama_token_data_array."""
+
+    data: int | None
+    size: int
+    selected: int
+    sorted: bool
+    _fields_ = (
+        ("data", C.c_void_p),
+        ("size", C.c_size_t),
+        ("selected", C.c_int64),
+        ("sorted", C.c_bool),
+    )
+
+
+class MtmdInputText(C.Structure):
+    """struct mtmd_input_text."""
+
+    text: bytes | None
+    text_len: int
+    add_special: bool
+    parse_special: bool
+    _fields_ = (
+        ("text", C.c_char_p),
+        ("text_len", C.c_size_t),
+        ("add_special", C.c_bool),
+        ("parse_special", C.c_bool),
+    )
+
+
+class MtmdContextParams(C.Structure):
+    """struct mtmd_context_params."""
+
+    use_gpu: bool
+    device: int | None
+    print_timings: bool
+    n_threads: int
+    image_marker: bytes | None
+    media_marker: bytes | None
+    flash_attn_type: int
+    warmup: bool
+    image_min_tokens: int
+    image_max_tokens: int
+    cb_eval: int | None
+    cb_eval_user_data: int | None
+    batch_max_tokens: int
+    progress_callback: int | None
+    progress_callback_user_data: int | None
+    _fields_ = (
+        ("use_gpu", C.c_bool),
+        ("device", C.c_void_p),
+        ("print_timings", C.c_bool),
+        ("n_threads", C.c_int),
+        ("image_marker", C.c_char_p),
+        ("media_marker", C.c_char_p),
+        ("flash_attn_type", C.c_int32),
+        ("warmup", C.c_bool),
+        ("image_min_tokens", C.c_int),
+        ("image_max_tokens", C.c_int),
+        ("cb_eval", C.c_void_p),
+        ("cb_eval_user_data", C.c_void_p),
+        ("batch_max_tokens", C.c_int32),
+        ("progress_callback", C.c_void_p),
+        ("progress_callback_user_data", C.c_void_p),
+    )
+
+
+class MtmdDecoderPos(C.Structure):
+    """struct mtmd_decoder_pos."""
+
+    t: int
+    x: int
+    y: int
+    z: int
+    _fields_ = (
+        ("t", C.c_uint32),
+        ("x", C.c_uint32),
+        ("y", C.c_uint32),
+        ("z", C.c_uint32),
+    )
+
+
+class MtmdCaps(C.Structure):
+    """struct mtmd_caps."""
+
+    inp_vision: bool
+    inp_audio: bool
+    _fields_ = (
+        ("inp_vision", C.c_bool),
+        ("inp_audio", C.c_bool),
+    )
+
+
+class MtmdHelperVideoInitParams(C.Structure):
+    """struct mtmd_helper_video_init_params."""
+
+    fps_target: float
+    ffmpeg_bin_dir: bytes | None
+    timestamp_interval_ms: int
+    _fields_ = (
+        ("fps_target", C.c_float),
+        ("ffmpeg_bin_dir", C.c_char_p),
+        ("timestamp_interval_ms", C.c_int64),
+    )
+
+
+class MtmdHelperInitOpt(C.Structure):
+    """struct mtmd_helper_init_opt."""
+
+    video_params: MtmdHelperVideoInitParams
+    _fields_ = (("video_params", MtmdHelperVideoInitParams),)
+
+
+class MtmdHelperBitmapWrapper(C.Structure):
+    """struct mtmd_helper_bitmap_wrapper."""
+
+    bitmap: int | None
+    video_ctx: int | None
+    _fields_ = (
+        ("bitmap", C.c_void_p),
+        ("video_ctx", C.c_void_p),
+    )
+
+
+TENSOR_TYPES = {
+    "f32": 0,
+    "f16": 1,
+    "q4_0": 2,
+    "q4_1": 3,
+    "q5_0": 6,
+    "q5_1": 7,
+    "q8_0": 8,
+    "q8_1": 9,
+    "q2_k": 10,
+    "q3_k": 11,
+    "q4_k": 12,
+    "q5_k": 13,
+    "q6_k": 14,
+    "q8_k": 15,
+    "iq2_xxs": 16,
+    "iq2_xs": 17,
+    "iq3_xxs": 18,
+    "iq1_s": 19,
+    "iq4_nl": 20,
+    "iq3_s": 21,
+    "iq2_s": 22,
+    "iq4_xs": 23,
+    "i8": 24,
+    "i16": 25,
+    "i32": 26,
+    "i64": 27,
+    "f64": 28,
+    "iq1_m": 29,
+    "bf16": 30,
+    "tq1_0": 34,
+    "tq2_0": 35,
+    "mxfp4": 39,
+    "nvfp4": 40,
+    "q1_0": 41,
+    "q2_0": 42,
+}
+
+PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "llama_version": (C.c_char_p, ()),
+    "llama_backend_init": (None, ()),
+    "llama_log_set": (
+        None,
+        (
+            C.c_void_p,
+            C.c_void_p,
+        ),
+    ),
+    "llama_model_default_params": (LlamaModelParams, ()),
+    "llama_context_default_params": (LlamaContextParams, ()),
+    "llama_model_load_from_file": (
+        C.c_void_p,
+        (
+            C.c_char_p,
+            LlamaModelParams,
+        ),
+    ),
+    "llama_model_load_from_splits": (
+        C.c_void_p,
+        (
+            C.c_void_p,
+            C.c_size_t,
+            LlamaModelParams,
+        ),
+    ),
+    "llama_model_free": (None, (C.c_void_p,)),
+    "llama_init_from_model": (
+        C.c_void_p,
+        (
+            C.c_void_p,
+            LlamaContextParams,
+        ),
+    ),
+    "llama_free": (None, (C.c_void_p,)),
+    "llama_supports_gpu_offload": (C.c_bool, ()),
+    "llama_n_ctx": (C.c_uint32, (C.c_void_p,)),
+    "llama_n_ctx_seq": (C.c_uint32, (C.c_void_p,)),
+    "llama_n_batch": (C.c_uint32, (C.c_void_p,)),
+    "llama_n_ubatch": (C.c_uint32, (C.c_void_p,)),
+    "llama_n_seq_max": (C.c_uint32, (C.c_void_p,)),
+    "llama_get_memory": (C.c_void_p, (C.c_void_p,)),
+    "llama_pooling_type": (C.c_int32, (C.c_void_p,)),
+    "llama_model_get_vocab": (C.c_void_p, (C.c_void_p,)),
+    "llama_model_n_ctx_train": (C.c_int32, (C.c_void_p,)),
+    "llama_model_n_embd_out": (C.c_int32, (C.c_void_p,)),
+    "llama_model_n_embd_inp": (C.c_int32, (C.c_void_p,)),
+    "llama_model_n_layer": (C.c_int32, (C.c_void_p,)),
+    "llama_model_n_swa": (C.c_int32, (C.c_void_p,)),
+    "llama_model_n_cls_out": (C.c_uint32, (C.c_void_p,)),
+    "llama_model_desc": (
+        C.c_int32,
+        (
+            C.c_void_p,
+            C.c_char_p,
+            C.c_size_t,
+        ),
+    ),
+    "llama_model_size": (C.c_uint64, (C.c_void_p,)),
+    "llama_model_n_params": (C.c_uint64, (C.c_void_p,)),
+    "llama_model_meta_val_str": (
+        C.c_int32,
+        (
+            C.c_void_p,
+            C.c_char_p,
+            C.c_char_p,
+            C.c_size_t,
+        ),
+    ),
+    "llama_model_chat_template": (
+        C.c_char_p,
+        (
+            C.c_void_p,
+            C.c_char_p,
+        ),
+    ),
+    "llama_model_has_encoder": (C.c_bool, (C.c_void_p,)),
+    "llama_model_has_decoder": (C.c_bool, (C.c_void_p,)),
+    "llama_model_is_recurrent": (C.c_bool, (C.c_void_p,)),
+    "llama_model_is_hybrid": (C.c_bool, (C.c_void_p,)),
+    "llama_model_is_diffusion": (C.c_bool, (C.c_void_p,)),
+    "llama_model_rope_type": (C.c_int32, (C.c_void_p,)),
+    "llama_adapter_lora_init": (
+        C.c_void_p,
+        (
+            C.c_void_p,
+            C.c_char_p,
+        ),
+    ),
+    "llama_adapter_lora_free": (None, (C.c_void_p,)),
+    "llama_set_adapters_lora": (
+        C.c_int32,
+        (
+            C.c_void_p,
+            C.c_void_p,
+            C.c_size_t,
+            C.c_void_p,
+        ),
+    ),
+    "llama_memory_clear": (
+        None,
+        (
+            C.c_void_p,
+            C.c_bool,
+        ),
+    ),
+    "llama_memory_seq_rm": (
+        C.c_bool,
+        (
+            C.c_void_p,
+            C.c_int32,
+            C.c_int32,
+            C.c_int32,
+        ),
+    ),
+    "llama_memory_seq_cp": (
+        None,
+        (
+            C.c_void_p,
+            C.c_int32,
+            C.c_int32,
+            C.c_int32,
+            C.c_int32,
+        ),
+    ),
+    "llama_memory_seq_add": (
+        None,
+        (
+            C.c_void_p,
+            C.c_int32,
+            C.c_int32,
+            C.c_int32,
+            C.c_int32,
+        ),
+    ),
+    "llama_memory_seq_pos_min": (
+        C.c_int32,
+        (
+            C.c_void_p,
+            C.c_int32,
+        ),
+    ),
+    "llama_memory_seq_pos_max": (
+        C.c_int32,
+        (
+            C.c_void_p,
+            C.c_int32,
+        ),
+    ),
+    "llama_memory_can_shift": (C.c_bool, (C.c_void_p,)),
+    "llama_state_seq_get_size": (
+        C.c_size_t,
+        (
+            C.c_void_p,
+            C.c_int32,
+        ),
+    ),
+    "llama_state_seq_get_data": (
+        C.c_size_t,
+        (
+            C.c_void_p,
+            C.c_void_p,
+            C.c_size_t,
+            C.c_int32,
+        ),
+    ),
+    "llama_state_seq_set_data": (
+        C.c_size_t,
+        (
+            C.c_void_p,
+            C.c_void_p,
+            C.c_size_t,
+            C.c_int32,
+        ),
+    ),
+    "llama_batch_init": (
+        LlamaBatch,
+        (
+            C.c_int32,
+            C.c_int32,
+            C.c_int32,
+        ),
+    ),
+    "llama_batch_free": (None, (LlamaBatch,)),
+    "llama_decode": (
+        C.c_int32,
+        (
+            C.c_void_p,
+            LlamaBatch,
+        ),
+    ),
+    "llama_encode": (
+        C.c_int32,
+        (
+            C.c_void_p,
+            LlamaBatch,
+        ),
+    ),
+    "llama_set_n_threads": (
+        None,
+        (
+            C.c_void_p,
+            C.c_int32,
+            C.c_int32,
+        ),
+    ),
+    "llama_set_causal_attn": (
+        None,
+        (
+            C.c_void_p,
+            C.c_bool,
+        ),
+    ),
+    "llama_set_embeddings": (
+        None,
+        (
+            C.c_void_p,
+            C.c_bool,
+        ),
+    ),
+    "llama_set_abort_callback": (
+        None,
+        (
+            C.c_void_p,
+            C.c_void_p,
+            C.c_void_p,
+        ),
+    ),
+    "llama_synchronize": (None, (C.c_void_p,)),
+    "llama_get_logits": (C.c_void_p, (C.c_void_p,)),
+    "llama_get_logits_ith": (
+        C.c_void_p,
+        (
+            C.c_void_p,
+            C.c_int32,
+        ),
+    ),
+    "llama_get_embeddings_ith": (
+        C.c_void_p,
+        (
+            C.c_void_p,
+            C.c_int32,
+        ),
+    ),
+    "llama_get_embeddings_seq": (
+        C.c_void_p,
+        (
+            C.c_void_p,
+            C.c_int32,
+        ),
+    ),
+    "llama_vocab_type": (C.c_int32, (C.c_void_p,)),
+    "llama_vocab_n_tokens": (C.c_int32, (C.c_void_p,)),
+    "llama_vocab_get_text": (
+        C.c_char_p,
+        (
+            C.c_void_p,
+            C.c_int32,
+        ),
+    ),
+    "llama_vocab_get_attr": (
+        C.c_int32,
+        (
+            C.c_void_p,
+            C.c_int32,
+        ),
+    ),
+    "llama_vocab_is_eog": (
+        C.c_bool,
+        (
+            C.c_void_p,
+            C.c_int32,
+        ),
+    ),
+    "llama_vocab_is_control": (
+        C.c_bool,
+        (
+            C.c_void_p,
+            C.c_int32,
+        ),
+    ),
+    "llama_vocab_bos": (C.c_int32, (C.c_void_p,)),
+    "llama_vocab_eos": (C.c_int32, (C.c_void_p,)),
+    "llama_vocab_eot": (C.c_int32, (C.c_void_p,)),
+    "llama_vocab_sep": (C.c_int32, (C.c_void_p,)),
+    "llama_vocab_get_add_bos": (C.c_bool, (C.c_void_p,)),
+    "llama_vocab_get_add_eos": (C.c_bool, (C.c_void_p,)),
+    "llama_vocab_get_add_sep": (C.c_bool, (C.c_void_p,)),
+    "llama_vocab_get_suppress_tokens": (
+        C.c_void_p,
+        (
+            C.c_void_p,
+            C.c_void_p,
+        ),
+    ),
+    "llama_vocab_fim_pre": (C.c_int32, (C.c_void_p,)),
+    "llama_vocab_fim_suf": (C.c_int32, (C.c_void_p,)),
+    "llama_vocab_fim_mid": (C.c_int32, (C.c_void_p,)),
+    "llama_vocab_fim_rep": (C.c_int32, (C.c_void_p,)),
+    "llama_vocab_fim_sep": (C.c_int32, (C.c_void_p,)),
+    "llama_tokenize": (
+        C.c_int32,
+        (
+            C.c_void_p,
+            C.c_char_p,
+            C.c_int32,
+            C.c_void_p,
+            C.c_int32,
+            C.c_bool,
+            C.c_bool,
+        ),
+    ),
+    "llama_token_to_piece": (
+        C.c_int32,
+        (
+            C.c_void_p,
+            C.c_int32,
+            C.c_char_p,
+            C.c_int32,
+            C.c_int32,
+            C.c_bool,
+        ),
+    ),
+    "llama_detokenize": (
+        C.c_int32,
+        (
+            C.c_void_p,
+            C.c_void_p,
+            C.c_int32,
+            C.c_char_p,
+            C.c_int32,
+            C.c_bool,
+            C.c_bool,
+        ),
+    ),
+    "llama_print_system_info": (C.c_char_p, ()),
+    "llama_sampler_init_greedy": (C.c_void_p, ()),
+    "llama_sampler_init_top_k": (C.c_void_p, (C.c_int32,)),
+    "llama_sampler_init_top_p": (
+        C.c_void_p,
+        (
+            C.c_float,
+            C.c_size_t,
+        ),
+    ),
+    "llama_sampler_init_min_p": (
+        C.c_void_p,
+        (
+            C.c_float,
+            C.c_size_t,
+        ),
+    ),
+    "llama_sampler_init_typical": (
+        C.c_void_p,
+        (
+            C.c_float,
+            C.c_size_t,
+        ),
+    ),
+    "llama_sampler_init_temp": (C.c_void_p, (C.c_float,)),
+    "llama_sampler_init_xtc": (
+        C.c_void_p,
+        (
+            C.c_float,
+            C.c_float,
+            C.c_size_t,
+            C.c_uint32,
+        ),
+    ),
+    "llama_sampler_init_penalties": (
+        C.c_void_p,
+        (
+            C.c_int32,
+            C.c_int32,
+            C.c_float,
+            C.c_float,
+            C.c_float,
+        ),
+    ),
+    "llama_sampler_init_dry": (
+        C.c_void_p,
+        (
+            C.c_void_p,
+            C.c_float,
+            C.c_float,
+            C.c_int32,
+            C.c_int32,
+            C.c_void_p,
+            C.c_size_t,
+        ),
+    ),
+    "llama_sampler_init_mirostat": (
+        C.c_void_p,
+        (
+            C.c_int32,
+            C.c_uint32,
+            C.c_float,
+            C.c_float,
+            C.c_int32,
+        ),
+    ),
+    "llama_sampler_init_mirostat_v2": (
+        C.c_void_p,
+        (
+            C.c_uint32,
+            C.c_float,
+            C.c_float,
+        ),
+    ),
+    "llama_sampler_apply": (
+        None,
+        (
+            C.c_void_p,
+            C.c_void_p,
+        ),
+    ),
+    "llama_sampler_accept": (
+        None,
+        (
+            C.c_void_p,
+            C.c_int32,
+        ),
+    ),
+    "llama_sampler_free": (None, (C.c_void_p,)),
+    "ggml_backend_dev_count": (C.c_size_t, ()),
+    "ggml_backend_dev_get": (C.c_void_p, (C.c_size_t,)),
+    "ggml_backend_dev_name": (C.c_char_p, (C.c_void_p,)),
+    "ggml_backend_dev_description": (C.c_char_p, (C.c_void_p,)),
+    "ggml_backend_dev_memory": (
+        None,
+        (
+            C.c_void_p,
+            C.c_void_p,
+            C.c_void_p,
+        ),
+    ),
+    "ggml_backend_dev_type": (C.c_int32, (C.c_void_p,)),
+    "mtmd_context_params_default": (MtmdContextParams, ()),
+    "mtmd_init_from_file": (
+        C.c_void_p,
+        (
+            C.c_char_p,
+            C.c_void_p,
+            MtmdContextParams,
+        ),
+    ),
+    "mtmd_free": (None, (C.c_void_p,)),
+    "mtmd_default_marker": (C.c_char_p, ()),
+    "mtmd_support_vision": (C.c_bool, (C.c_void_p,)),
+    "mtmd_support_audio": (C.c_bool, (C.c_void_p,)),
+    "mtmd_decode_use_non_causal": (
+        C.c_bool,
+        (
+            C.c_void_p,
+            C.c_void_p,
+        ),
+    ),
+    "mtmd_decode_use_mrope": (C.c_bool, (C.c_void_p,)),
+    "mtmd_helper_init_opt_default": (MtmdHelperInitOpt, ()),
+    "mtmd_helper_bitmap_init_from_buf": (
+        MtmdHelperBitmapWrapper,
+        (
+            C.c_void_p,
+            C.c_void_p,
+            C.c_size_t,
+            C.c_bool,
+            MtmdHelperInitOpt,
+        ),
+    ),
+    "mtmd_bitmap_free": (None, (C.c_void_p,)),
+    "mtmd_bitmap_set_id": (
+        None,
+        (
+            C.c_void_p,
+            C.c_char_p,
+        ),
+    ),
+    "mtmd_bitmap_get_nx": (C.c_uint32, (C.c_void_p,)),
+    "mtmd_bitmap_get_ny": (C.c_uint32, (C.c_void_p,)),
+    "mtmd_input_chunks_init": (C.c_void_p, ()),
+    "mtmd_input_chunks_size": (C.c_size_t, (C.c_void_p,)),
+    "mtmd_input_chunks_get": (
+        C.c_void_p,
+        (
+            C.c_void_p,
+            C.c_size_t,
+        ),
+    ),
+    "mtmd_input_chunks_free": (None, (C.c_void_p,)),
+    "mtmd_input_chunk_get_type": (C.c_int32, (C.c_void_p,)),
+    "mtmd_input_chunk_get_tokens_text": (
+        C.c_void_p,
+        (
+            C.c_void_p,
+            C.c_void_p,
+        ),
+    ),
+    "mtmd_input_chunk_get_n_tokens": (C.c_size_t, (C.c_void_p,)),
+    "mtmd_input_chunk_get_tokens_image": (C.c_void_p, (C.c_void_p,)),
+    "mtmd_input_chunk_get_n_pos": (C.c_int32, (C.c_void_p,)),
+    "mtmd_input_chunk_copy": (C.c_void_p, (C.c_void_p,)),
+    "mtmd_input_chunk_free": (None, (C.c_void_p,)),
+    "mtmd_tokenize": (
+        C.c_int32,
+        (
+            C.c_void_p,
+            C.c_void_p,
+            C.c_void_p,
+            C.c_void_p,
+            C.c_size_t,
+        ),
+    ),
+    "mtmd_encode_chunk": (
+        C.c_int32,
+        (
+            C.c_void_p,
+            C.c_void_p,
+        ),
+    ),
+    "mtmd_get_output_embd": (C.c_void_p, (C.c_void_p,)),
+    "mtmd_image_tokens_get_decoder_pos": (
+        MtmdDecoderPos,
+        (
+            C.c_void_p,
+            C.c_int32,
+            C.c_size_t,
+        ),
+    ),
+    "mtmd_log_set": (
+        None,
+        (
+            C.c_void_p,
+            C.c_void_p,
+        ),
+    ),
+    "mtmd_helper_log_set": (
+        None,
+        (
+            C.c_void_p,
+            C.c_void_p,
+        ),
+    ),
+}
+
+
+class Functions:
+    """The functions of the library, as typed attributes."""
+
+    llama_version: Callable[..., bytes | None]
+    llama_backend_init: Callable[..., None]
+    llama_log_set: Callable[..., None]
+    llama_model_default_params: Callable[..., LlamaModelParams]
+    llama_context_default_params: Callable[..., LlamaContextParams]
+    llama_model_load_from_file: Callable[..., int | None]
+    llama_model_load_from_splits: Callable[..., int | None]
+    llama_model_free: Callable[..., None]
+    llama_init_from_model: Callable[..., int | None]
+    llama_free: Callable[..., None]
+    llama_supports_gpu_offload: Callable[..., bool]
+    llama_n_ctx: Callable[..., int]
+    llama_n_ctx_seq: Callable[..., int]
+    llama_n_batch: Callable[..., int]
+    llama_n_ubatch: Callable[..., int]
+    llama_n_seq_max: Callable[..., int]
+    llama_get_memory: Callable[..., int | None]
+    llama_pooling_type: Callable[..., int]
+    llama_model_get_vocab: Callable[..., int | None]
+    llama_model_n_ctx_train: Callable[..., int]
+    llama_model_n_embd_out: Callable[..., int]
+    llama_model_n_embd_inp: Callable[..., int]
+    llama_model_n_layer: Callable[..., int]
+    llama_model_n_swa: Callable[..., int]
+    llama_model_n_cls_out: Callable[..., int]
+    llama_model_desc: Callable[..., int]
+    llama_model_size: Callable[..., int]
+    llama_model_n_params: Callable[..., int]
+    llama_model_meta_val_str: Callable[..., int]
+    llama_model_chat_template: Callable[..., bytes | None]
+    llama_model_has_encoder: Callable[..., bool]
+    llama_model_has_decoder: Callable[..., bool]
+    llama_model_is_recurrent: Callable[..., bool]
+    llama_model_is_hybrid: Callable[..., bool]
+    llama_model_is_diffusion: Callable[..., bool]
+    llama_model_rope_type: Callable[..., int]
+    llama_adapter_lora_init: Callable[..., int | None]
+    llama_adapter_lora_free: Callable[..., None]
+    llama_set_adapters_lora: Callable[..., int]
+    llama_memory_clear: Callable[..., None]
+    llama_memory_seq_rm: Callable[..., bool]
+    llama_memory_seq_cp: Callable[..., None]
+    llama_memory_seq_add: Callable[..., None]
+    llama_memory_seq_pos_min: Callable[..., int]
+    llama_memory_seq_pos_max: Callable[..., int]
+    llama_memory_can_shift: Callable[..., bool]
+    llama_state_seq_get_size: Callable[..., int]
+    llama_state_seq_get_data: Callable[..., int]
+    llama_state_seq_set_data: Callable[..., int]
+    llama_batch_init: Callable[..., LlamaBatch]
+    llama_batch_free: Callable[..., None]
+    llama_decode: Callable[..., int]
+    llama_encode: Callable[..., int]
+    llama_set_n_threads: Callable[..., None]
+    llama_set_causal_attn: Callable[..., None]
+    llama_set_embeddings: Callable[..., None]
+    llama_set_abort_callback: Callable[..., None]
+    llama_synchronize: Callable[..., None]
+    llama_get_logits: Callable[..., int | None]
+    llama_get_logits_ith: Callable[..., int | None]
+    llama_get_embeddings_ith: Callable[..., int | None]
+    llama_get_embeddings_seq: Callable[..., int | None]
+    llama_vocab_type: Callable[..., int]
+    llama_vocab_n_tokens: Callable[..., int]
+    llama_vocab_get_text: Callable[..., bytes | None]
+    llama_vocab_get_attr: Callable[..., int]
+    llama_vocab_is_eog: Callable[..., bool]
+    llama_vocab_is_control: Callable[..., bool]
+    llama_vocab_bos: Callable[..., int]
+    llama_vocab_eos: Callable[..., int]
+    llama_vocab_eot: Callable[..., int]
+    llama_vocab_sep: Callable[..., int]
+    llama_vocab_get_add_bos: Callable[..., bool]
+    llama_vocab_get_add_eos: Callable[..., bool]
+    llama_vocab_get_add_sep: Callable[..., bool]
+    llama_vocab_get_suppress_tokens: Callable[..., int | None]
+    llama_vocab_fim_pre: Callable[..., int]
+    llama_vocab_fim_suf: Callable[..., int]
+    llama_vocab_fim_mid: Callable[..., int]
+    llama_vocab_fim_rep: Callable[..., int]
+    llama_vocab_fim_sep: Callable[..., int]
+    llama_tokenize: Callable[..., int]
+    llama_token_to_piece: Callable[..., int]
+    llama_detokenize: Callable[..., int]
+    llama_print_system_info: Callable[..., bytes | None]
+    llama_sampler_init_greedy: Callable[..., int | None]
+    llama_sampler_init_top_k: Callable[..., int | None]
+    llama_sampler_init_top_p: Callable[..., int | None]
+    llama_sampler_init_min_p: Callable[..., int | None]
+    llama_sampler_init_typical: Callable[..., int | None]
+    llama_sampler_init_temp: Callable[..., int | None]
+    llama_sampler_init_xtc: Callable[..., int | None]
+    llama_sampler_init_penalties: Callable[..., int | None]
+    llama_sampler_init_dry: Callable[..., int | None]
+    llama_sampler_init_mirostat: Callable[..., int | None]
+    llama_sampler_init_mirostat_v2: Callable[..., int | None]
+    llama_sampler_apply: Callable[..., None]
+    llama_sampler_accept: Callable[..., None]
+    llama_sampler_free: Callable[..., None]
+    ggml_backend_dev_count: Callable[..., int]
+    ggml_backend_dev_get: Callable[..., int | None]
+    ggml_backend_dev_name: Callable[..., bytes | None]
+    ggml_backend_dev_description: Callable[..., bytes | None]
+    ggml_backend_dev_memory: Callable[..., None]
+    ggml_backend_dev_type: Callable[..., int]
+    mtmd_context_params_default: Callable[..., MtmdContextParams]
+    mtmd_init_from_file: Callable[..., int | None]
+    mtmd_free: Callable[..., None]
+    mtmd_default_marker: Callable[..., bytes | None]
+    mtmd_support_vision: Callable[..., bool]
+    mtmd_support_audio: Callable[..., bool]
+    mtmd_decode_use_non_causal: Callable[..., bool]
+    mtmd_decode_use_mrope: Callable[..., bool]
+    mtmd_helper_init_opt_default: Callable[..., MtmdHelperInitOpt]
+    mtmd_helper_bitmap_init_from_buf: Callable[..., MtmdHelperBitmapWrapper]
+    mtmd_bitmap_free: Callable[..., None]
+    mtmd_bitmap_set_id: Callable[..., None]
+    mtmd_bitmap_get_nx: Callable[..., int]
+    mtmd_bitmap_get_ny: Callable[..., int]
+    mtmd_input_chunks_init: Callable[..., int | None]
+    mtmd_input_chunks_size: Callable[..., int]
+    mtmd_input_chunks_get: Callable[..., int | None]
+    mtmd_input_chunks_free: Callable[..., None]
+    mtmd_input_chunk_get_type: Callable[..., int]
+    mtmd_input_chunk_get_tokens_text: Callable[..., int | None]
+    mtmd_input_chunk_get_n_tokens: Callable[..., int]
+    mtmd_input_chunk_get_tokens_image: Callable[..., int | None]
+    mtmd_input_chunk_get_n_pos: Callable[..., int]
+    mtmd_input_chunk_copy: Callable[..., int | None]
+    mtmd_input_chunk_free: Callable[..., None]
+    mtmd_tokenize: Callable[..., int]
+    mtmd_encode_chunk: Callable[..., int]
+    mtmd_get_output_embd: Callable[..., int | None]
+    mtmd_image_tokens_get_decoder_pos: Callable[..., MtmdDecoderPos]
+    mtmd_log_set: Callable[..., None]
+    mtmd_helper_log_set: Callable[..., None]

@@ -1,0 +1,155 @@
+"""A job that generates, on its way: its choices' transcripts, its counts and its times."""
+
+import secrets
+import time
+from dataclasses import dataclass
+
+from puna.engine.constraints import Compiled
+from puna.engine.prompts import Prompt
+from puna.engine.sequence import Output, Request
+from puna.engine.transcript import Transcript
+from puna.jobs import (
+    Delta,
+    DoneDelta,
+    GenerateJob,
+    ProgressDelta,
+    PromptDelta,
+    TokenLogprob,
+    Usage,
+)
+from puna.protocol import Emitted, Resume
+
+_RANKS = {"interactive": 0, "normal": 1, "batch": 2}
+# Far enough apart that two jobs whose seeds are neighbours share no choice's draws.
+_CHOICE_STRIDE = 0x9E3779B97F4A7C15
+
+
+@dataclass(slots=True)
+class _Times:
+    began: float
+    seated: float = 0.0
+    prompted: float = 0.0
+
+
+class Answer:
+    """One job's output."""
+
+    def __init__(
+        self,
+        job: GenerateJob,
+        prompt: Prompt,
+        transcripts: list[Transcript],
+        resume: Resume | None,
+        began: float,
+    ) -> None:
+        self.job = job
+        self.seed = job.sampling.seed if job.sampling.seed is not None else secrets.randbits(32)
+        self._prompt = prompt
+        self._transcripts = transcripts
+        self._times = _Times(began)
+        self._cached = 0
+        self._counted = 0
+        self._taken_off: dict[int, Emitted] | None = None
+        self._before = {one.choice: one for one in resume.emitted} if resume else {}
+        for one in self._before.values():
+            transcripts[one.choice].replay(one.tokens, finished=one.finished)
+            self._counted += len(one.tokens)
+
+    def key(self, choice: int) -> str:
+        """What the engine knows a choice by."""
+        return f"{self.job.id}/{choice}"
+
+    @property
+    def running(self) -> list[int]:
+        """The choices that have not ended."""
+        return [i for i, transcript in enumerate(self._transcripts) if not transcript.finished]
+
+    def requests(self, length: int, constraint: Compiled | None) -> list[Request]:
+        """What the engine is asked for: one request for each choice."""
+        job = self.job
+        requests: list[Request] = []
+        for choice in self.running:
+            before = self._before.get(choice)
+            requests.append(
+                Request(
+                    key=self.key(choice),
+                    tokens=self._prompt.tokens,
+                    length=length,
+                    seed=(self.seed + choice * _CHOICE_STRIDE) % 2**64,
+                    space=job.owner.domain,
+                    sampling=job.sampling,
+                    limits=job.limits,
+                    constraint=constraint,
+                    logprobs=job.logprobs,
+                    prompt_logprobs=job.prompt_logprobs if choice == 0 else None,
+                    shift=job.fit.shift,
+                    keep=max(job.fit.keep, 0),
+                    rank=_RANKS[job.owner.priority],
+                    after=requests[0].key if requests else "",
+                    emitted=before.tokens if before else (),
+                    sampler=before.sampler if before else b"",
+                    memory=before.memory if before else b"",
+                )
+            )
+        return requests
+
+    def take(self, choice: int, output: Output) -> list[Delta]:
+        """The deltas of what a step brought for one choice."""
+        transcript, deltas = self._transcripts[choice], list[Delta]()
+        self._counted += output.count
+        if output.progress is not None and choice == 0 and not self._times.prompted:
+            deltas.append(ProgressDelta(output.progress, len(self._prompt.tokens)))
+        if output.cached is not None and not self._times.prompted:
+            self._times.prompted, self._times.seated = time.perf_counter(), output.seated
+            self._cached = output.cached
+            deltas.append(self._prompt_delta(transcript, output))
+        if transcript.finished:
+            return deltas
+        if output.drawn:
+            deltas += transcript.push(output.drawn)
+        if output.finish is not None and not transcript.finished:
+            deltas += transcript.finish(output.finish)
+        return [*deltas, self._done()] if not self.running else deltas
+
+    def take_off(self) -> list[int]:
+        """Begin to take the job off the engine; which choices are to be paused."""
+        self._taken_off = {
+            choice: Emitted(choice, tuple(transcript.emitted), self.seed, finished=True)
+            for choice, transcript in enumerate(self._transcripts)
+            if transcript.finished
+        }
+        return self.running
+
+    def taken_off(self, choice: int, output: Output) -> Resume | None:
+        """A choice was taken off; once all are, what the job needs to go on."""
+        paused = output.paused
+        if self._taken_off is None or paused is None:
+            return None
+        self._taken_off[choice] = Emitted(
+            choice, paused.emitted, self.seed, False, paused.sampler, paused.memory
+        )
+        if len(self._taken_off) < len(self._transcripts):
+            return None
+        return Resume(self._prompt.tokens, tuple(self._taken_off.values()))
+
+    def _prompt_delta(self, transcript: Transcript, output: Output) -> PromptDelta:
+        scores: list[TokenLogprob | None] = [
+            transcript.logprob(score) if score is not None else None
+            for score in output.prompt_logprobs
+        ]
+        return PromptDelta(len(self._prompt.tokens), output.cached or 0, tuple(scores))
+
+    def _done(self) -> DoneDelta:
+        now, times = time.perf_counter(), self._times
+        seated = times.seated or now
+        prompted = times.prompted or now
+        usage = Usage(
+            prompt_tokens=len(self._prompt.tokens),
+            cached_tokens=self._cached,
+            output_tokens=self._counted,
+            queue_seconds=seated - times.began,
+            prompt_seconds=prompted - seated,
+            output_seconds=now - prompted,
+            total_seconds=now - times.began,
+        )
+        return DoneDelta(usage, self.seed)

@@ -1,0 +1,132 @@
+"""From logits to tokens: each sequence's sampler, constraint and drafts, and when it ends."""
+
+from puna.engine.breakers import Breakers
+from puna.engine.breakers import Vocabulary as Spellings
+from puna.engine.context import Context
+from puna.engine.logprobs import prompt_scores
+from puna.engine.sampling import Drawn, Sampler
+from puna.engine.sequence import Finish, Output, Request, Sequence
+
+
+class Drawing:
+    """Draws for all sequences of one context."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._vocabulary = context.model.vocabulary
+        self._spellings: Spellings | None = None
+        self._breakers: dict[tuple[str, ...], Breakers] = {}
+
+    def sequence(self, request: Request, arrival: int) -> Sequence:
+        """A sequence for this request; what it emitted before is replayed."""
+        sampling = request.sampling
+        sampler = Sampler(
+            sampling,
+            request.limits,
+            seed=request.seed,
+            vocabulary=self._vocabulary.size,
+            prompt=request.tokens,
+            end_tokens=tuple(self._vocabulary.end_tokens),
+            logprobs=request.logprobs,
+            breakers=self._broken_by(sampling.dry_breakers) if sampling.dry_multiplier else None,
+        )
+        sequence = Sequence(
+            request,
+            arrival,
+            sampler,
+            request.constraint.matcher() if request.constraint else None,
+            tokens=list(request.tokens),
+            prompt=len(request.tokens),
+        )
+        for token in request.emitted:
+            self._accept(sequence, token)
+            if len(sequence.tokens) >= request.length:
+                sequence.shift()
+        sampler.restore(request.sampler)
+        sequence.announced = bool(request.emitted)
+        return sequence
+
+    def prompt_logprobs(self, sequence: Sequence, rows: range) -> None:
+        """Score the prompt's tokens that follow those just computed; before `computed` moves."""
+        top = sequence.request.prompt_logprobs
+        if top is None or sequence.announced:
+            return
+        if not sequence.prompt_logprobs:
+            sequence.prompt_logprobs.append(None)
+        following = sequence.tokens[sequence.computed + 1 :][: len(rows)]
+        logits = (self._context.logits(row) for row in rows[: len(following)])
+        sequence.prompt_logprobs += prompt_scores(logits, following, top)
+
+    def draw(
+        self, sequence: Sequence, rows: range, drafts: list[int], output: Output
+    ) -> tuple[int, Finish | None]:
+        """Draw from a step's last rows; how many drafts were right, and the end if it came.
+
+        Each row's draw is what it would be without drafts, and the next row counts only if the
+        draft was that very token.
+        """
+        if sequence.exhausted:
+            return 0, Finish("length")
+        rows = rows[len(rows) - 1 - len(drafts) :]
+        for accepted, row in enumerate(rows):
+            matcher = sequence.matcher
+            mask = matcher.mask() if matcher is not None else None
+            drawn = sequence.sampler.draw(self._context.logits(row), mask)
+            finish = self._take(sequence, drawn, output)
+            if finish is not None or accepted == len(drafts) or drawn.token != drafts[accepted]:
+                return accepted, finish
+        raise AssertionError("the last row always returns")
+
+    def _take(self, sequence: Sequence, drawn: Drawn, output: Output) -> Finish | None:
+        request, token = sequence.request, drawn.token
+        output.count += 1
+        if self._ends(request, token):
+            return Finish("stop", None if token in self._vocabulary.end_tokens else token)
+        self._accept(sequence, token)
+        output.drawn.append(drawn)
+        if sequence.exhausted:
+            return Finish("length")
+        return self._fast_forward(sequence, output)
+
+    def _fast_forward(self, sequence: Sequence, output: Output) -> Finish | None:
+        """Take the tokens that the constraint leaves no choice about, without computing them."""
+        request, matcher = sequence.request, sequence.matcher
+        if matcher is None:
+            return None
+        if matcher.done:
+            return Finish("stop")
+        if request.logprobs is not None:
+            return None
+        room = request.length - len(sequence.tokens)
+        for token in matcher.forced()[:room]:
+            self._accept(sequence, token)
+            output.drawn.append(Drawn(token))
+            output.count += 1
+            if sequence.exhausted:
+                return Finish("length")
+        return Finish("stop") if matcher.done else None
+
+    def _accept(self, sequence: Sequence, token: int) -> None:
+        sequence.append(token)
+        sequence.sampler.accept(token)
+        if sequence.matcher is not None:
+            sequence.matcher.accept(token)
+
+    def _ends(self, request: Request, token: int) -> bool:
+        if token in request.limits.stop_tokens:
+            return True
+        return token in self._vocabulary.end_tokens and not request.limits.ignore_eos
+
+    def _broken_by(self, texts: tuple[str, ...]) -> Breakers:
+        if texts not in self._breakers:
+            vocabulary = self._vocabulary
+            if self._spellings is None:
+                pieces = [vocabulary.piece(token) for token in range(vocabulary.size)]
+                self._spellings = Spellings(
+                    pieces,
+                    lambda text: vocabulary.tokenize(
+                        text.decode("utf-8", "replace"), special=False
+                    ),
+                )
+            self._breakers[texts] = self._spellings.breakers(texts)
+        return self._breakers[texts]

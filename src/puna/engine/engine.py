@@ -1,0 +1,273 @@
+"""The engine's loop: takes requests, steps, draws, and tells what came of it.
+
+Tokens in, tokens out. Everything here belongs to one thread; other threads only put commands into
+its queue and raise the flag that aborts a step.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from itertools import count
+from queue import Empty, SimpleQueue
+
+from puna.engine.cache import Cache
+from puna.engine.context import Context, Outcome, Span
+from puna.engine.drawing import Drawing
+from puna.engine.roster import Roster
+from puna.engine.sequence import Finish, Output, Request, Sequence
+from puna.engine.steps import Share, Tempo, plan
+from puna.errors import EngineFailed, PunaError
+from puna.protocol import Busyness, Pace
+
+_Command = Callable[[], None]
+
+
+class Engine:
+    """Runs the sequences of one context, all together, step by step.
+
+    `emit` gets what each step brought, `failed` the error that ended the loop; both are called
+    from the engine's own thread.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        pace: Pace,
+        emit: Callable[[list[Output]], None],
+        failed: Callable[[PunaError], None],
+    ) -> None:
+        self._context = context
+        self._emit = emit
+        self._failed = failed
+        self._drawing = Drawing(context)
+        self._recurrent = context.model.recurrent
+        cache = self._cache = Cache(context)
+        self.roster = Roster(cache, pace.whole_prompt, recurrent=self._recurrent)
+        self._tempo = Tempo(pace, context.batch)
+        self._outputs: dict[str, Output] = {}
+        self._arrivals = count()
+        self._commands: SimpleQueue[_Command] = SimpleQueue()
+        self._stepping: frozenset[str] = frozenset()
+        self._abortable = not self._recurrent
+        self._closing = False
+        self.steps = 0
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+
+    # From any thread
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Let go of all sequences and end the thread."""
+        self._commands.put(self._close)
+        self._abort_for(None)
+        self._thread.join()
+
+    def submit(self, request: Request) -> None:
+        """Run this request; what comes of it is emitted."""
+        self._commands.put(lambda: self._accept(request))
+
+    def cancel(self, key: str) -> None:
+        """Let go of a request, in the middle of a step too; nothing is emitted for it."""
+        self._commands.put(lambda: self._let_go(key))
+        self._abort_for(key)
+
+    def pause(self, key: str, *, memory: bool) -> None:
+        """Take a request off: an output with `paused` comes, or one that it finished before."""
+        self._commands.put(lambda: self._hand_back(key, memory=memory))
+        self._abort_for(key)
+
+    @property
+    def busyness(self) -> Busyness:
+        """How busy the engine is just now."""
+        cells = self._cache.cells
+        return Busyness(
+            running=len(self.roster.running),
+            waiting=len(self.roster.waiting),
+            cells_used=cells.used,
+            cells_total=cells.total,
+            steps=self.steps,
+        )
+
+    def _abort_for(self, key: str | None) -> None:
+        if self._abortable and (key is None or key in self._stepping):
+            self._context.abort()
+
+    # Commands, on the engine's thread
+
+    def _run(self) -> None:
+        try:
+            while not self._closing:
+                self._take_commands()
+                self.roster.admit()
+                self._step()
+                self._flush()
+        except PunaError as error:
+            self._fail_all(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the runner must say so
+            self._fail_all(EngineFailed(f"The engine's loop ended: {error!r}."))
+
+    def _take_commands(self) -> None:
+        if not self.roster.running and not self.roster.waiting:
+            self._commands.get()()
+        while True:
+            try:
+                command = self._commands.get_nowait()
+            except Empty:
+                return
+            command()
+
+    def _accept(self, request: Request) -> None:
+        try:
+            self.roster.add(self._drawing.sequence(request, next(self._arrivals)))
+        except PunaError as error:
+            self._output(request.key).error = error.report()
+            self._flush()
+
+    def _let_go(self, key: str) -> None:
+        self._outputs.pop(key, None)
+        sequence = self.roster.find(key)
+        if sequence is not None:
+            self.roster.leave(sequence)
+
+    def _hand_back(self, key: str, *, memory: bool) -> None:
+        sequence = self.roster.find(key)
+        if sequence is None:
+            self._output(key).finish = Finish("cancelled")
+        else:
+            self._output(key).paused = self.roster.hand_back(sequence, memory=memory)
+        self._flush()
+
+    def _close(self) -> None:
+        self._closing = True
+
+    def _fail_all(self, error: PunaError) -> None:
+        for key in [*self.roster.waiting, *self.roster.running]:
+            self._output(key).error = error.report()
+        self._flush()
+        self._failed(error)
+
+    # Steps
+
+    def _step(self) -> None:
+        shares = self._shares()
+        if not shares:
+            return
+        spans = [_span(share) for share in shares]
+        self._context.ready()
+        self._stepping = frozenset(share.sequence.request.key for share in shares)
+        began = time.perf_counter()
+        outcome = self._context.step(spans)
+        seconds = time.perf_counter() - began
+        self._stepping = frozenset()
+        self.steps += 1
+        # After an abort the next step runs to its end, so that cancels can't starve the others.
+        self._abortable = outcome is not Outcome.ABORTED and not self._recurrent
+        match outcome:
+            case Outcome.DONE:
+                self._tempo.record(shares, seconds)
+                self._harvest(shares)
+            case Outcome.ABORTED:
+                self._undo(shares)
+            case Outcome.NO_ROOM:
+                self._undo(shares)
+                self._make_way(shares[0].sequence)
+
+    def _shares(self) -> list[Share]:
+        """The next step's shares, with cells for all of them; some may have to make way."""
+        running = sorted(self.roster.running.values(), key=lambda one: one.turn)
+        shares = plan(running, self._tempo, self._context.batch, self._context.outputs_max)
+        shares.sort(key=lambda share: share.sequence.entitlement)
+        for share in shares:
+            sequence = share.sequence
+            need = share.tokens + len(share.drafts)
+            while sequence.slot >= 0 and not self._cache.grow(sequence.slot, need):
+                self._make_way(sequence)
+        return [share for share in shares if share.sequence.slot >= 0]
+
+    def _make_way(self, sequence: Sequence) -> None:
+        if len(self.roster.running) > 1:
+            self.roster.make_way()
+        else:
+            self._end(sequence, Finish("length"))
+
+    def _undo(self, shares: list[Share]) -> None:
+        for share in shares:
+            sequence = share.sequence
+            if not self._cache.cut(sequence.slot, sequence.computed):
+                sequence.computed, sequence.started = 0, False
+
+    def _harvest(self, shares: list[Share]) -> None:
+        row = 0
+        for share in shares:
+            rows = range(row, row + share.outputs)
+            row = rows.stop
+            sequence = share.sequence
+            try:
+                finish = self._collect(share, rows)
+            except PunaError as error:
+                self._output(sequence.request.key).error = error.report()
+                self.roster.leave(sequence)
+            else:
+                if finish is not None:
+                    self._end(sequence, finish)
+
+    def _collect(self, share: Share, rows: range) -> Finish | None:
+        """Take what a step computed for one sequence: its progress, then its next tokens."""
+        sequence, complete = share.sequence, share.complete
+        output = self._output(sequence.request.key)
+        if not sequence.started:
+            self._drawing.prompt_logprobs(sequence, rows)
+        sequence.computed += share.tokens
+        if not sequence.started:
+            output.progress = min(sequence.computed, sequence.prompt)
+            self._cache.hold(sequence.slot, sequence.tokens[: sequence.computed])
+            self.roster.next_turn(sequence)
+        if not complete:
+            return None
+        if not sequence.started:
+            sequence.started = True
+            if not sequence.announced:
+                sequence.announced = True
+                output.cached, output.seated = sequence.cached, sequence.seated
+                output.prompt_logprobs = sequence.prompt_logprobs
+        accepted, finish = self._drawing.draw(sequence, rows, share.drafts, output)
+        if share.drafts:
+            sequence.computed += accepted
+            self._cache.cut(sequence.slot, sequence.computed)
+        if finish is None and len(sequence.tokens) >= sequence.request.length:
+            return self._shift(sequence)
+        return finish
+
+    def _shift(self, sequence: Sequence) -> Finish | None:
+        """Drop older tokens; what stood behind them is computed anew."""
+        keep = sequence.shift()
+        if keep is None:
+            return Finish("length")
+        keep = min(keep, sequence.computed)
+        sequence.computed = keep if self._cache.cut(sequence.slot, keep) else 0
+        return None
+
+    def _end(self, sequence: Sequence, finish: Finish) -> None:
+        self._output(sequence.request.key).finish = finish
+        self.roster.leave(sequence)
+
+    def _output(self, key: str) -> Output:
+        output = self._outputs.get(key)
+        if output is None:
+            output = self._outputs[key] = Output(key)
+        return output
+
+    def _flush(self) -> None:
+        if self._outputs:
+            outputs, self._outputs = list(self._outputs.values()), {}
+            self._emit(outputs)
+
+
+def _span(share: Share) -> Span:
+    sequence = share.sequence
+    begin = sequence.computed
+    tokens = sequence.tokens[begin : begin + share.tokens]
+    return Span(sequence.slot, begin, tokens + share.drafts, share.outputs)

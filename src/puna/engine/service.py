@@ -1,0 +1,165 @@
+"""The runner's side of the protocol: one connection to the server, one model, five states."""
+
+import asyncio
+from typing import assert_never
+
+from puna.engine.libllama import open_library
+from puna.engine.loaded import Loaded
+from puna.engine.sequence import Output
+from puna.engine.work import Work
+from puna.errors import BadRequest, ErrorReport, PunaError
+from puna.protocol import (
+    Beat,
+    Busyness,
+    Cancel,
+    Detokenize,
+    Facts,
+    JobFailed,
+    Load,
+    LogLine,
+    Moved,
+    Pause,
+    Paused,
+    State,
+    Submit,
+    Tokenize,
+    Tokens,
+    ToServer,
+    Unload,
+    pack,
+    read_to_runner,
+)
+
+BEAT_SECONDS = 1.0
+
+
+class Service:
+    """Serves the one server that this runner belongs to."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._loop = asyncio.get_running_loop()
+        self._state: State = "idle"
+        self._loaded: Loaded | None = None
+        self._work: Work | None = None
+
+    async def run(self) -> None:
+        """Serve until the server says goodbye, or is gone."""
+        self._send(Moved("idle"))
+        async with asyncio.TaskGroup() as tasks:
+            beats = tasks.create_task(self._beat())
+            while True:
+                message = await read_to_runner(self._reader)
+                if message is None or isinstance(message, Unload):
+                    break
+                self._handle(message, tasks)
+            beats.cancel()
+            await self._leave()
+
+    def _handle(
+        self,
+        message: Load | Submit | Cancel | Pause | Tokenize | Detokenize,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        if isinstance(message, Load):
+            tasks.create_task(self._load(message))
+            return
+        if self._work is None:
+            self._refuse(message)
+            return
+        match message:
+            case Submit():
+                self._work.submit(message, tasks)
+            case Cancel():
+                self._work.cancel(message)
+            case Pause():
+                self._work.pause(message)
+            case Tokenize():
+                tasks.create_task(self._work.tokenize(message))
+            case Detokenize():
+                tasks.create_task(self._work.detokenize(message))
+            case _:
+                assert_never(message)
+
+    def _refuse(self, message: Submit | Cancel | Pause | Tokenize | Detokenize) -> None:
+        error = BadRequest("No model is loaded.").report()
+        match message:
+            case Submit():
+                self._send(JobFailed(message.job.id, error))
+            case Tokenize() | Detokenize():
+                self._send(Tokens(message.id, "", (), error=error))
+            case Pause():
+                self._send(Paused(message.job, None))
+            case Cancel():
+                pass
+            case _:
+                assert_never(message)
+
+    def _send(self, message: ToServer) -> None:
+        if not self._writer.is_closing():
+            self._writer.write(pack(message))
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            self._send(Beat(self._loaded.engine.busyness if self._loaded else Busyness()))
+
+    # States
+
+    def _move(
+        self,
+        state: State,
+        detail: str = "",
+        facts: Facts | None = None,
+        error: ErrorReport | None = None,
+    ) -> None:
+        self._state = state
+        self._send(Moved(state, detail, facts, error))
+
+    def _settle(self) -> None:
+        """Ready or busy, by whether there are jobs."""
+        state: State = "busy" if self._work is not None and self._work.busy else "ready"
+        if self._state in ("ready", "busy") and self._state != state:
+            self._move(state)
+
+    async def _load(self, load: Load) -> None:
+        self._move("loading")
+        try:
+            self._loaded = await asyncio.to_thread(self._open, load)
+        except PunaError as error:
+            self._move("failed", str(error), error=error.report())
+        else:
+            self._work = Work(self._loaded, self._send, self._settle)
+            self._move("ready", facts=self._loaded.facts)
+
+    def _open(self, load: Load) -> Loaded:
+        library = open_library(self._log)
+        library.verify()
+        return Loaded(library, load, self._emit, self._fail)
+
+    async def _leave(self) -> None:
+        if self._work is not None:
+            self._move("unloading")
+            self._work.close()
+        if self._loaded is not None:
+            await asyncio.to_thread(self._loaded.close)
+            self._move("idle")
+        self._writer.close()
+
+    # From other threads
+
+    def _emit(self, outputs: list[Output]) -> None:
+        self._loop.call_soon_threadsafe(self._take, outputs)
+
+    def _fail(self, error: PunaError) -> None:
+        self._loop.call_soon_threadsafe(
+            lambda: self._move("failed", str(error), error=error.report())
+        )
+
+    def _log(self, level: str, line: str) -> None:
+        self._loop.call_soon_threadsafe(self._send, LogLine(level, line))
+
+    def _take(self, outputs: list[Output]) -> None:
+        if self._work is not None:
+            self._work.take(outputs)

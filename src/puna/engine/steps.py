@@ -1,0 +1,125 @@
+"""What the next step computes: every running decode, and as much prefill as its time allows."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from puna.engine.sequence import Sequence
+from puna.protocol import Pace
+
+# A step of prefill alone ends within this time, so that a newcomer is never kept waiting long.
+ALONE_SECONDS = 0.25
+LEAST_CHUNK = 16
+# So many steps with prefill in them before one without shows what decoding alone takes.
+REFRESH = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A sequence's part of a step: how many pending tokens, and the drafts behind them."""
+
+    sequence: Sequence
+    tokens: int
+    drafts: list[int] = field(default_factory=list[int])
+
+    @property
+    def outputs(self) -> int:
+        """How many rows of logits it wants, counted from its end."""
+        if self.sequence.request.prompt_logprobs is not None and not self.sequence.started:
+            return self.tokens
+        return 1 + len(self.drafts) if self.complete else 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether the sequence's next token can be drawn after this step."""
+        return self.tokens == self.sequence.pending
+
+
+class Tempo:
+    """Learns from the clock how large a chunk of prefill a step may take in.
+
+    Beside running decodes the chunk is steered so that the step takes `stretch` times what it
+    takes without; alone, so that it takes ALONE_SECONDS.
+    """
+
+    def __init__(self, pace: Pace, batch: int) -> None:
+        self._stretch = pace.stretch
+        self._batch = batch
+        self._decode: dict[int, float] = {}
+        self._chunk = min(64.0, batch)
+        self._alone = min(64.0, batch)
+        self._since = 0
+
+    @property
+    def alone(self) -> int:
+        """Tokens of prefill in a step that nobody's next token waits for."""
+        return int(self._alone)
+
+    def beside(self, decodes: int) -> int:
+        """Tokens of prefill in a step with so many decodes; 0 now and then, to measure."""
+        self._since += 1
+        if self._since > REFRESH or self._bucket(decodes) not in self._decode:
+            self._since = 0
+            return 0
+        return int(self._chunk)
+
+    def record(self, shares: list[Share], seconds: float) -> None:
+        """What a step took."""
+        prefill = sum(share.tokens for share in shares if not share.sequence.started)
+        decodes = sum(share.sequence.started for share in shares)
+        if not prefill:
+            bucket = self._bucket(decodes)
+            before = self._decode.get(bucket, seconds)
+            self._decode[bucket] = before + 0.2 * (min(seconds, 4 * before) - before)
+        elif not decodes:
+            self._alone = self._steer(self._alone, prefill, ALONE_SECONDS / seconds)
+        elif (plain := self._decode.get(self._bucket(decodes))) is not None:
+            extra = max(seconds - plain, 1e-6)
+            self._chunk = self._steer(self._chunk, prefill, (self._stretch - 1) * plain / extra)
+
+    def _steer(self, now: float, used: int, ratio: float) -> float:
+        """Towards what would have fitted, by halves at most; a smaller part proves nothing."""
+        if used < now * 0.7 and ratio > 1:
+            return now
+        return min(max(used * min(max(ratio, 0.5), 1.3), LEAST_CHUNK), self._batch)
+
+    @staticmethod
+    def _bucket(decodes: int) -> int:
+        return decodes if decodes <= 8 else (decodes + 3) // 4 * 4
+
+
+def plan(running: Iterable[Sequence], tempo: Tempo, batch: int, outputs: int) -> list[Share]:
+    """The shares of the next step.
+
+    Of the running sequences those of one adapter set take part: the set of the first one. Short
+    prompts go in whole; long ones take turns at the chunk, the one that waited longest first.
+    `running` is in the order of turns.
+    """
+    members = list(running)
+    if not members:
+        return []
+    adapters = members[0].request.adapters
+    members = [one for one in members if one.request.adapters == adapters]
+    decodes = [one for one in members if one.started]
+    shares: list[Share] = []
+    for sequence in decodes:
+        tokens = min(sequence.pending, batch)
+        if tokens <= batch and outputs > 0:
+            shares.append(Share(sequence, tokens))
+            batch, outputs = batch - tokens, outputs - 1
+    chunk = min(tempo.beside(len(shares)) if shares else tempo.alone, batch)
+    for sequence in members:
+        if sequence.started or batch <= 0 or outputs <= 0:
+            continue
+        short = not sequence.long
+        room = batch if short else min(chunk, batch)
+        tokens = min(sequence.pending, room)
+        if short and tokens < sequence.pending:
+            continue
+        if sequence.request.prompt_logprobs is not None:
+            tokens = min(tokens, outputs)
+        if tokens > 0:
+            shares.append(Share(sequence, tokens))
+            batch -= tokens
+            outputs -= tokens if sequence.request.prompt_logprobs is not None else 1
+            chunk -= 0 if short else tokens
+    return shares

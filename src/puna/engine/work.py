@@ -1,0 +1,219 @@
+"""The jobs of a runner: prepared, put to the engine, and what comes of them sent as frames.
+
+Everything here runs on the asyncio loop; what blocks (rendering, compiling) runs in a thread.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from puna.engine.answer import Answer
+from puna.engine.loaded import Loaded
+from puna.engine.prompts import Prompt
+from puna.engine.sequence import Output
+from puna.engine.transcript import Transcript
+from puna.errors import BadRequest, MissingCapability, PunaError
+from puna.jobs import ChatJob, CompleteJob, Delta, EmbedJob, GenerateJob, RerankJob, Tool
+from puna.protocol import (
+    Cancel,
+    Detokenize,
+    Frame,
+    JobFailed,
+    Pause,
+    Paused,
+    Submit,
+    Tokenize,
+    Tokens,
+    ToServer,
+)
+from puna.text.markup import Parser
+from puna.text.stops import Stops
+from puna.text.stream import TextStream
+
+MAX_CHOICES = 128
+
+Result = TypeVar("Result")
+
+
+class Work:
+    """All jobs that the server has put to this runner and that have not ended."""
+
+    def __init__(
+        self, loaded: Loaded, send: Callable[[ToServer], None], settle: Callable[[], None]
+    ) -> None:
+        self._loaded = loaded
+        self._send = send
+        self._settle = settle
+        self._answers: dict[str, Answer] = {}
+        self._preparing: dict[str, asyncio.Task[None]] = {}
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="prompts")
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self._answers or self._preparing)
+
+    def close(self) -> None:
+        """Let go of all jobs."""
+        for task in self._preparing.values():
+            task.cancel()
+        self._threads.shutdown(cancel_futures=True)
+
+    def submit(self, submit: Submit, tasks: asyncio.TaskGroup) -> None:
+        """Run a job."""
+        job = submit.job.id
+        if job in self._answers or job in self._preparing:
+            error = BadRequest(f"A job with the id {job} is running already.")
+            self._send(JobFailed(job, error.report()))
+            return
+        self._preparing[job] = tasks.create_task(self._prepare(submit, time.perf_counter()))
+        self._settle()
+
+    def cancel(self, cancel: Cancel) -> None:
+        """Let go of a job that nobody waits for."""
+        if (task := self._preparing.get(cancel.job)) is not None:
+            task.cancel()
+        if (answer := self._answers.pop(cancel.job, None)) is not None:
+            for choice in answer.running:
+                self._loaded.engine.cancel(answer.key(choice))
+        self._settle()
+
+    def pause(self, pause: Pause) -> None:
+        """Take a job off; the answer is sent once the engine has let go of all of it."""
+        answer = self._answers.get(pause.job)
+        if answer is not None:
+            for choice in answer.take_off():
+                self._loaded.engine.pause(answer.key(choice), memory=pause.memory)
+            return
+        # One that is still being prepared has emitted nothing: it goes on from its beginning.
+        if (task := self._preparing.get(pause.job)) is not None:
+            task.cancel()
+        self._send(Paused(pause.job, None))
+
+    async def tokenize(self, asked: Tokenize) -> None:
+        """Answer with the tokens of a text, or with a job's prompt."""
+        try:
+            if asked.job is None:
+                tokens = await self._in_thread(
+                    lambda: self._loaded.prompts.tokens(asked.text, special=asked.special)
+                )
+                self._send(self._tokens(asked.id, asked.text, tuple(tokens)))
+            elif isinstance(asked.job, ChatJob | CompleteJob):
+                prompt = await self._prompt(asked.job)
+                self._send(self._tokens(asked.id, prompt.text, prompt.tokens))
+            else:
+                raise BadRequest("Only prompts of chats and completions can be shown.")
+        except PunaError as error:
+            self._send(Tokens(asked.id, "", (), error=error.report()))
+
+    async def detokenize(self, asked: Detokenize) -> None:
+        """Answer with the text of tokens."""
+        stream = TextStream(self._loaded.model.vocabulary)
+        text = stream.push(asked.tokens) + stream.finish()
+        self._send(self._tokens(asked.id, text, asked.tokens))
+
+    def _tokens(self, id: str, text: str, tokens: tuple[int, ...]) -> Tokens:
+        piece = self._loaded.model.vocabulary.piece
+        return Tokens(id, text, tokens, tuple(piece(token) for token in tokens))
+
+    # Preparing
+
+    async def _prepare(self, submit: Submit, began: float) -> None:
+        job = submit.job
+        try:
+            match job:
+                case ChatJob() | CompleteJob():
+                    await self._generate(job, submit, began)
+                case EmbedJob() | RerankJob():
+                    raise MissingCapability("This runner cannot embed.")
+        except PunaError as error:
+            self._send(JobFailed(job.id, error.report()))
+        finally:
+            del self._preparing[job.id]
+            self._settle()
+
+    async def _generate(self, job: GenerateJob, submit: Submit, began: float) -> None:
+        if not 1 <= job.choices <= MAX_CHOICES:
+            raise BadRequest(f"The number of choices must be from 1 to {MAX_CHOICES}.")
+        resume = submit.resume
+        known = resume.prompt if resume is not None else ()
+        prompt = await self._prompt(job, known)
+        constraint = None
+        if (wanted := job.constraint) is not None:
+            constraint = await self._in_thread(lambda: self._loaded.grammars.compile(wanted))
+        transcripts = [self._transcript(job, prompt, choice) for choice in range(job.choices)]
+        answer = Answer(job, prompt, transcripts, resume, began)
+        self._answers[job.id] = answer
+        for request in answer.requests(self._length(job), constraint):
+            self._loaded.engine.submit(request)
+
+    async def _prompt(self, job: GenerateJob, known: tuple[int, ...] = ()) -> Prompt:
+        prompts, length = self._loaded.prompts, self._length(job)
+        if known:
+            return await self._in_thread(lambda: prompts.known(job, known))
+        match job:
+            case ChatJob():
+                return await self._in_thread(lambda: prompts.chat(job, length))
+            case CompleteJob():
+                return await self._in_thread(lambda: prompts.complete(job, length))
+
+    def _length(self, job: GenerateJob) -> int:
+        longest = self._loaded.context.length
+        return min(job.fit.context or longest, longest)
+
+    def _transcript(self, job: GenerateJob, prompt: Prompt, choice: int) -> Transcript:
+        vocabulary = self._loaded.model.vocabulary
+        parser = None
+        if isinstance(job, ChatJob):
+            tools: tuple[Tool, ...] = job.tools if job.tool_choice != "none" else ()
+            parser = Parser(self._loaded.markup, tools=tools, started_thinking=prompt.thinking)
+        return Transcript(
+            choice, vocabulary, TextStream(vocabulary), Stops(job.limits.stop), parser
+        )
+
+    async def _in_thread(self, call: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+    # What the engine brings
+
+    def take(self, outputs: list[Output]) -> None:
+        """Send what a step brought, as one frame."""
+        frame: dict[str, list[Delta]] = {}
+        for output in outputs:
+            job, _, choice = output.key.rpartition("/")
+            answer = self._answers.get(job)
+            if answer is not None:
+                self._take(answer, int(choice), output, frame)
+        if frame:
+            self._send(Frame(list(frame.items()), self._loaded.engine.busyness))
+        self._settle()
+
+    def _take(
+        self, answer: Answer, choice: int, output: Output, frame: dict[str, list[Delta]]
+    ) -> None:
+        job = answer.job.id
+        if output.error is not None:
+            self._end(answer)
+            self._send(JobFailed(job, output.error))
+            return
+        if output.paused is not None:
+            if (resume := answer.taken_off(choice, output)) is not None:
+                del self._answers[job]
+                self._send(Paused(job, resume))
+            return
+        was_running = set(answer.running)
+        if deltas := answer.take(choice, output):
+            frame.setdefault(job, []).extend(deltas)
+        running = set(answer.running)
+        if output.finish is None and was_running - running:
+            # A stop string, which the engine knows nothing of.
+            self._loaded.engine.cancel(answer.key(choice))
+        if not running:
+            self._answers.pop(job, None)
+
+    def _end(self, answer: Answer) -> None:
+        self._answers.pop(answer.job.id, None)
+        for choice in answer.running:
+            self._loaded.engine.cancel(answer.key(choice))

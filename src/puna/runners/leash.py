@@ -1,0 +1,45 @@
+"""Ties a command to its parent, bounds what it may take, and becomes it.
+
+Usage: python leash.py PARENT COMMAND...
+
+Where the system can (Linux), the command is killed the moment its parent dies, however that
+happens and whatever state it is in; elsewhere it notices by its socket. This runs as a bare
+script before anything else of Puna is imported, so that it costs a start only milliseconds.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1
+# No core files, since prompts would be in them; few open files; no file that fills a disk.
+LIMITS = (
+    (resource.RLIMIT_CORE, 0),
+    (resource.RLIMIT_NOFILE, 4096),
+    (resource.RLIMIT_FSIZE, 1 << 30),
+)
+
+
+def tie_to(parent: int) -> None:
+    """Ask the system to kill this process with its parent."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    # It may have died before the system was asked.
+    if os.getppid() != parent:
+        sys.exit("The parent is gone.")
+
+
+def limit() -> None:
+    """Lower the limits of this process, which the command inherits."""
+    for kind, most in LIMITS:
+        _, hard = resource.getrlimit(kind)
+        bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(kind, (bound, bound))
+
+
+if __name__ == "__main__":
+    tie_to(int(sys.argv[1]))
+    limit()
+    os.execvp(sys.argv[2], sys.argv[2:])

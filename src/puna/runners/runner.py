@@ -1,0 +1,257 @@
+"""One loaded model in its own process, as the server sees it: its states and what it is asked.
+
+The process itself is in `process.py`, the socket in `wire.py`, a job's deltas in `stream.py`.
+"""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import assert_never
+from uuid import uuid4
+
+from puna.errors import EngineFailed, LoadFailed, PunaError, ReportedError, RunnerLost
+from puna.events import Event, LibraryLogged, RunnerMoved
+from puna.jobs import Job
+from puna.protocol import (
+    TRANSITIONS,
+    Beat,
+    Busyness,
+    Detokenize,
+    Facts,
+    Frame,
+    JobFailed,
+    Load,
+    LogLine,
+    Moved,
+    Paused,
+    Resume,
+    State,
+    Submit,
+    Tokenize,
+    Tokens,
+    ToServer,
+    Unload,
+)
+from puna.runners.process import RunnerProcess
+from puna.runners.stream import Stream
+from puna.runners.wire import Doorstep, Wire
+
+COMMAND = (sys.executable, "-m", "puna.engine")
+CALL_SECONDS = 20.0
+ANSWER_SECONDS = 30.0
+LEAVE_SECONDS = 5.0
+
+
+class Runner:
+    """A handle to one runner. Who has started it owns it, and ends it by `unload` or `kill`."""
+
+    def __init__(self, name: str, process: RunnerProcess, emit: Callable[[Event], None]) -> None:
+        self.name = name
+        self.state: State = "idle"
+        self.facts: Facts | None = None
+        self.busyness = Busyness()
+        self.exit_reason = ""
+        self._process = process
+        self._emit = emit
+        self._wire = Wire(self._receive, self._break_off)
+        self._streams: dict[str, Stream] = {}
+        self._questions: dict[str, asyncio.Future[Tokens]] = {}
+        self._loaded: asyncio.Future[Facts] | None = None
+        self._life: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def start(
+        cls,
+        emit: Callable[[Event], None],
+        command: Sequence[str] = COMMAND,
+        environment: Mapping[str, str] | None = None,
+    ) -> "Runner":
+        """Start a runner that has nothing loaded yet."""
+        doorstep = Doorstep()
+        try:
+            process = await RunnerProcess.start(
+                (*command, "--socket", str(doorstep.path)), environment or {}
+            )
+            runner = cls(f"runner-{uuid4().hex[:8]}", process, emit)
+            try:
+                await runner._await_call(doorstep)
+                runner._life = asyncio.create_task(runner._live())
+            except BaseException:
+                await runner.kill()
+                raise
+            return runner
+        finally:
+            doorstep.close()
+
+    async def _await_call(self, doorstep: Doorstep) -> None:
+        call = asyncio.create_task(doorstep.wait(self._wire))
+        end = asyncio.create_task(self._process.ended())
+        try:
+            await asyncio.wait({call, end}, timeout=CALL_SECONDS, return_when="FIRST_COMPLETED")
+            if end.done():
+                raise LoadFailed(f"The runner {end.result()}.{self._log_note()}")
+            if not call.done():
+                raise LoadFailed(f"The runner did not start in {CALL_SECONDS:g} s.")
+            call.result()
+        finally:
+            call.cancel()
+            end.cancel()
+            await asyncio.wait({call, end})
+
+    def _log_note(self) -> str:
+        return f" The end of its log: {self.log_tail}" if self.log_tail else ""
+
+    @property
+    def log_tail(self) -> str:
+        """The end of what the process wrote."""
+        return str(self._process.log)
+
+    @property
+    def alive(self) -> bool:
+        """Whether jobs may still come of it."""
+        return self.state != "failed" and self._process.alive
+
+    async def load(self, load: Load, seconds: float = 300.0) -> Facts:
+        """Load a model; afterwards the runner is ready."""
+        self._loaded = asyncio.get_running_loop().create_future()
+        self._wire.post(load)
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._loaded
+        except TimeoutError:
+            raise LoadFailed(
+                f"The model was not loaded in {seconds:g} s.", "Raise PUNA_LOAD_TIMEOUT."
+            ) from None
+        except RunnerLost as error:
+            raise LoadFailed(f"{error.message}{self._log_note()}") from None
+
+    def submit(self, job: Job, resume: Resume | None = None) -> Stream:
+        """Run a job, or go on with it. Close the stream when it is no longer read."""
+        if self.state not in ("ready", "busy"):
+            raise RunnerLost(f"{self.name} is {self.state} and takes no jobs.")
+        stream = Stream(job, self._wire.post, self._forget)
+        self._streams[job.id] = stream
+        self._wire.post(Submit(job, resume))
+        return stream
+
+    async def pause(self, job: str, memory: bool = False) -> Resume | None:
+        """Take a job off: what it needs to go on elsewhere, or None if it has ended."""
+        stream = self._streams.get(job)
+        if stream is None:
+            return None
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return await stream.take_off(memory)
+
+    async def tokenize(
+        self, text: str = "", job: Job | None = None, special: bool = False
+    ) -> Tokens:
+        """The tokens of a text, or of a job as it would be rendered."""
+        return await self._ask(lambda id: Tokenize(id, text, job, special))
+
+    async def detokenize(self, tokens: Sequence[int]) -> Tokens:
+        """The text of tokens."""
+        return await self._ask(lambda id: Detokenize(id, tuple(tokens)))
+
+    async def unload(self) -> None:
+        """Let the runner free everything and leave; if it does not, end it."""
+        self._wire.post(Unload())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await self._process.ended()
+        await self.kill()
+
+    async def kill(self) -> None:
+        """End the process now, with its jobs."""
+        await self._process.kill()
+        if self._life is not None:
+            await self._life
+
+    async def _ask(self, question: Callable[[str], Tokenize | Detokenize]) -> Tokens:
+        id = uuid4().hex
+        self._questions[id] = asyncio.get_running_loop().create_future()
+        self._wire.post(question(id))
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                answer = await self._questions[id]
+        finally:
+            del self._questions[id]
+        if answer.error is not None:
+            raise ReportedError(answer.error)
+        return answer
+
+    def _receive(self, message: ToServer) -> None:
+        match message:
+            case Frame():
+                if message.load is not None:
+                    self.busyness = message.load
+                for id, deltas in message.deltas:
+                    if (stream := self._streams.get(id)) is not None:
+                        stream.push(deltas)
+            case Moved():
+                self._move(message)
+            case JobFailed():
+                if (stream := self._streams.get(message.job)) is not None:
+                    stream.fail(ReportedError(message.error))
+            case Paused():
+                if (stream := self._streams.get(message.job)) is not None:
+                    stream.paused(message.resume)
+            case Tokens():
+                question = self._questions.get(message.id)
+                if question is not None and not question.done():
+                    question.set_result(message)
+            case LogLine():
+                self._emit(LibraryLogged(message.level, message.line))
+            case Beat():
+                self.busyness = message.load
+            case _:
+                assert_never(message)
+
+    def _move(self, message: Moved) -> None:
+        if message.state == self.state:
+            return
+        if message.state not in TRANSITIONS[self.state]:
+            self._break_off(f"went from {self.state} to {message.state}, which cannot be")
+            return
+        self._enter(message.state, message.detail)
+        if message.facts is not None:
+            self.facts = message.facts
+            if self._loaded is not None and not self._loaded.done():
+                self._loaded.set_result(message.facts)
+        if message.state == "failed":
+            error = message.error or EngineFailed(message.detail or "The runner failed.").report()
+            self._fail_all(ReportedError(error))
+
+    def _enter(self, state: State, detail: str = "") -> None:
+        before, self.state = self.state, state
+        self._emit(RunnerMoved(self.name, before, state, detail))
+
+    def _break_off(self, reason: str) -> None:
+        """End a runner that broke the rules; the first reason is the one that is told."""
+        self.exit_reason = self.exit_reason or reason
+        self._wire.close()
+
+    async def _live(self) -> None:
+        """Follow the runner to its end, and tell everybody who waits for it."""
+        end = asyncio.create_task(self._process.ended())
+        await asyncio.wait({end, self._wire.closed}, return_when="FIRST_COMPLETED")
+        # One brings the other: the last deltas are in the socket, the reason is with the process.
+        await asyncio.wait({end, self._wire.closed}, return_when="ALL_COMPLETED", timeout=1.0)
+        await self._process.kill()
+        self._wire.close()
+        self.exit_reason = self.exit_reason or await end
+        if self.state not in ("failed", "idle"):
+            self._enter("failed", self.exit_reason)
+        self._fail_all(RunnerLost(f"{self.name} {self.exit_reason}."))
+
+    def _fail_all(self, error: PunaError) -> None:
+        for stream in list(self._streams.values()):
+            stream.fail(error)
+        for question in self._questions.values():
+            if not question.done():
+                question.set_exception(error)
+        if self._loaded is not None and not self._loaded.done():
+            self._loaded.set_exception(error)
+
+    def _forget(self, job: str) -> None:
+        self._streams.pop(job, None)

@@ -1,0 +1,58 @@
+"""Listens on an address and serves the application there, until told to stop."""
+
+import errno
+import logging
+import socket
+import sys
+
+import structlog
+import uvicorn
+
+from puna.errors import AddressTaken
+from puna.server.app import create_app
+from puna.settings import Settings
+
+GRACE_SECONDS = 5
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise AddressTaken(
+            f"Somebody else listens on {host}:{port}.",
+            "Stop that server, or choose another port with --port or PUNA_PORT.",
+        ) from None
+    listener.listen(2048)
+    return listener
+
+
+def serve(settings: Settings) -> None:
+    """Serve until a signal comes; running jobs get a moment to finish."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    listener = listen(*settings.address)
+    host, port = listener.getsockname()[:2]
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(settings),
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+    )
+    print(f"Puna listens on http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
+    server.run(sockets=[listener])

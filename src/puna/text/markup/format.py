@@ -1,0 +1,89 @@
+"""What is known of a model's markup, as data: literals, and the slots between them.
+
+Literals are exact, as the template writes them, so that a grammar can force them; the parser is
+lenient about whitespace between their words. In a literal, `GAP` stands for a short text that
+differs from call to call, such as an id or a number.
+"""
+
+from typing import Literal
+
+import msgspec
+
+GAP = "\0"
+
+
+class Tags(msgspec.Struct, frozen=True):
+    """What opens and closes a stretch of the answer."""
+
+    open: str
+    close: str
+
+
+class ObjectCall(msgspec.Struct, frozen=True, tag="object"):
+    """A call is one JSON object that holds the name and the arguments under these keys."""
+
+    name_key: str = "name"
+    arguments_key: str = "arguments"
+
+
+class JsonArguments(msgspec.Struct, frozen=True, tag="json"):
+    """The arguments are a JSON object."""
+
+
+class Parameters(msgspec.Struct, frozen=True, tag="parameters"):
+    """Each argument is written by itself, between literals, and strings without quotes.
+
+    Where the template says in a gap of `key_close` whether a value is a string, it says
+    `string_hint` for those that are.
+    """
+
+    key_open: str
+    key_close: str
+    value_close: str
+    string_hint: str = ""
+
+
+class Assignments(msgspec.Struct, frozen=True, tag="assignments"):
+    """The arguments are assignments, as in a Python call: `(key=value, …)`."""
+
+    open: str = "("
+    assign: str = "="
+    close: str = ")"
+    quote: str = "'"
+
+
+class NamedCall(msgspec.Struct, frozen=True, tag="named"):
+    """A call is its name, a literal, and its arguments."""
+
+    name_close: str
+    arguments: JsonArguments | Parameters | Assignments
+
+
+class Calls(msgspec.Struct, frozen=True):
+    """How tool calls are written: `open` call (`between` call)* `close`.
+
+    Where `between` is empty, every call has an `open` and a `close` of its own. Where `open` is
+    empty, a call is known by its form alone, and stands at the beginning of an answer.
+    """
+
+    open: str
+    between: str
+    close: str
+    call: ObjectCall | NamedCall
+
+
+class Markup(msgspec.Struct, frozen=True):
+    """How one model marks what is not plain text.
+
+    `tools` and `thinking` say what the template supports. `calls` and `think` say how it is
+    written, `text` what stands around plain text. `named` is the format of the short list of those
+    that no template shows, `learnt` whether the template itself has shown how calls are written.
+    """
+
+    tools: bool = False
+    thinking: bool = False
+    think: Tags | None = None
+    text: Tags | None = None
+    calls: Calls | None = None
+    named: Literal["", "harmony"] = ""
+    learnt: bool = False

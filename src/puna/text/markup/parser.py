@@ -1,0 +1,164 @@
+"""The streaming parser: a model's text in, pieces of thinking, text and tool calls out.
+
+What could still become markup is held back until that is decided; what was taken for markup and
+turns out not to be is given as text. Whitespace beside markup belongs to the markup.
+"""
+
+import re
+from collections.abc import Sequence
+
+from puna.jobs import Tool
+from puna.text.markup.calls import CallReader
+from puna.text.markup.format import Markup
+from puna.text.markup.harmony import Harmony
+from puna.text.markup.pieces import Piece, Tray
+from puna.text.markup.source import Source, Steps, overlap, words_of
+
+
+class Parser:
+    """Parses one answer. `started_thinking` says that the prompt has opened thinking already."""
+
+    def __init__(
+        self, markup: Markup, *, tools: Sequence[Tool] = (), started_thinking: bool = False
+    ) -> None:
+        self._source = Source()
+        self._tray = Tray()
+        match markup.named:
+            case "harmony":
+                self._steps = Harmony(self._source, self._tray).steps()
+            case "":
+                answer = _Answer(self._source, self._tray, markup, tools)
+                self._steps = answer.steps(started_thinking=started_thinking)
+        self._finished = False
+
+    def push(self, text: str) -> list[Piece]:
+        """What is decided, now that this text has come."""
+        self._source.feed(text)
+        self._go_on()
+        return self._tray.taken()
+
+    def finish(self) -> list[Piece]:
+        """All that was held back, now that no more text will come."""
+        self._source.end()
+        self._go_on()
+        return self._tray.taken()
+
+    def _go_on(self) -> None:
+        if self._finished:
+            self._tray.text(self._source.up_to(self._source.at + len(self._source.ahead())))
+            self._source.commit()
+            return
+        try:
+            next(self._steps)
+        except StopIteration:
+            self._finished = True
+            self._go_on()
+
+
+class _Answer:
+    """Reads an answer whose markup is literals in a running text."""
+
+    def __init__(self, source: Source, tray: Tray, markup: Markup, tools: Sequence[Tool]) -> None:
+        self._source = source
+        self._tray = tray
+        calls = markup.calls if tools else None
+        self._calls = CallReader(source, tray, calls, tools) if calls else None
+        self._calls_open = words_of(calls.open) if calls else ()
+        self._think_open = words_of(markup.think.open) if markup.think else ()
+        self._think_close = words_of(markup.think.close) if markup.think else ()
+        around = (markup.text.open, markup.text.close) if markup.text else ()
+        self._around = [words for words in map(words_of, around) if words]
+        openings = (self._think_open, self._calls_open, *self._around)
+        self._anchors = sorted({words[0] for words in openings if words}, key=len, reverse=True)
+        self._anchor = re.compile("|".join(map(re.escape, self._anchors)) or r"(?!)")
+
+    def steps(self, *, started_thinking: bool) -> Steps[None]:
+        """Read to the end."""
+        source = self._source
+        if started_thinking and self._think_close:
+            yield from self._thinking()
+        if self._calls and not self._calls_open:
+            yield from self._bare(self._calls)
+        while not source.exhausted:
+            ahead = source.ahead()
+            found = self._anchor.search(ahead)
+            if found is None:
+                decided = len(ahead) if source.ended else _decided(ahead, self._anchors)
+                self._tray.text(source.up_to(source.at + decided))
+                source.commit()
+                if not source.exhausted:
+                    yield
+                continue
+            place = source.at + found.start()
+            spoken = ahead[: found.start()].rstrip()
+            self._tray.text(source.up_to(source.at + len(spoken)))
+            source.commit()
+            source.at = place
+            if (yield from self._markup()):
+                source.commit()
+                yield from source.skip_space()
+                source.commit()
+            else:
+                source.at = max(source.at, place + 1)
+                self._tray.text(source.held())
+                source.commit()
+
+    def _markup(self) -> Steps[bool]:
+        """Read what is marked from here on; False where it turns out to be plain text."""
+        source = self._source
+        for words in self._around:
+            if (yield from source.match(words)):
+                return True
+        # A model thinks first; later on, the same words are only spoken of.
+        if self._think_open and not self._tray.said_text:
+            if (yield from source.match(self._think_open)):
+                yield from self._thinking()
+                return True
+        if self._calls and self._calls_open and (yield from source.match(self._calls_open)):
+            return (yield from self._calls.read())
+        return False
+
+    def _bare(self, calls: CallReader) -> Steps[None]:
+        """Read a call that no literal opens, if the answer begins with one."""
+        source = self._source
+        yield from source.skip_space()
+        if (yield from source.peek()) == "{" and (yield from calls.read()):
+            source.commit()
+            return
+        self._tray.text(source.held())
+        source.commit()
+
+    def _thinking(self) -> Steps[None]:
+        source = self._source
+        yield from source.skip_space()
+        source.commit()
+        first = self._think_close[0]
+        while True:
+            place = source.find(first)
+            ahead = source.ahead()
+            if place < 0:
+                decided = len(ahead) if source.ended else _decided(ahead, [first])
+                self._tray.thinking(source.up_to(source.at + decided))
+                source.commit()
+                if source.ended:
+                    return
+                yield
+                continue
+            thought = ahead[: place - source.at].rstrip()
+            self._tray.thinking(source.up_to(source.at + len(thought)))
+            source.commit()
+            source.at = place
+            if (yield from source.match(self._think_close)):
+                source.commit()
+                yield from source.skip_space()
+                source.commit()
+                return
+            source.at = place + 1
+            self._tray.thinking(source.held())
+            source.commit()
+
+
+def _decided(text: str, anchors: Sequence[str]) -> int:
+    """How much of the text cannot be markup any more, nor whitespace right before it."""
+    open_end = max((overlap(text, anchor) for anchor in anchors), default=0)
+    return len(text[: len(text) - open_end].rstrip())

@@ -1,0 +1,177 @@
+"""Rendering in a process of its own, which is killed when it takes too long.
+
+A template comes out of a model file, so it may be hostile: loop for ever, ask for a gigabyte,
+try to climb out of its sandbox. No bound inside a Python process holds against all of that; the
+kernel's limits on another process do. The process is reused while it behaves.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+import msgspec
+
+from puna.errors import TemplateFailed
+
+LENGTH_BYTES = 4
+_START = (
+    "import sys; sys.path[:] = sys.argv[1].split(chr(0x1f)); "
+    "from puna.text.renderer import main; main()"
+)
+_KEPT_VARIABLES = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+
+
+class Bounds(msgspec.Struct, frozen=True):
+    """How much a template may take for one conversation."""
+
+    seconds: int = 5
+    memory: int = 512 << 20
+    characters: int = 16 << 20
+
+
+class _Reply(msgspec.Struct, frozen=True):
+    """What the process answers; `ended` when it will not answer again."""
+
+    text: str = ""
+    variables: tuple[str, ...] = ()
+    error: str | None = None
+    refused: bool = False
+    ended: bool = False
+
+
+class Refused(TemplateFailed):
+    """The template itself says that it cannot write this conversation."""
+
+
+class _Process:
+    """One started process and the socket to it."""
+
+    def __init__(self) -> None:
+        self._line, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _START, chr(0x1F).join(sys.path)],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                env={name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ},
+            )
+
+    def send(self, asked: dict[str, Any], deadline: float) -> None:
+        data = msgspec.json.encode(asked)
+        self._line.settimeout(max(0.001, deadline - time.monotonic()))
+        self._line.sendall(len(data).to_bytes(LENGTH_BYTES, "big") + data)
+
+    def receive(self, most: int, deadline: float) -> _Reply:
+        size = int.from_bytes(self._exactly(LENGTH_BYTES, deadline), "big")
+        if size > most:
+            raise TemplateFailed("The chat template's text is too long.")
+        return msgspec.json.decode(self._exactly(size, deadline), type=_Reply)
+
+    def _exactly(self, size: int, deadline: float) -> bytearray:
+        data = bytearray()
+        while len(data) < size:
+            self._line.settimeout(max(0.001, deadline - time.monotonic()))
+            piece = self._line.recv(min(size - len(data), 1 << 20))
+            if not piece:
+                raise ConnectionResetError
+            data += piece
+        return data
+
+    def end(self) -> None:
+        self._line.close()
+        self._process.kill()
+        self._process.wait()
+
+
+class Rendering:
+    """One template and the process that renders it; safe to use from several threads."""
+
+    def __init__(self, source: str, bounds: Bounds | None = None) -> None:
+        self._source = source
+        self._bounds = bounds or Bounds()
+        self._lock = threading.Lock()
+        self._process: _Process | None = None
+        self._compiled = False
+        self._closed = False
+        self._variables: frozenset[str] = frozenset()
+
+    def warm(self) -> None:
+        """Start the process, without waiting for it."""
+        with self._lock:
+            self._started()
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The names that the template reads without setting them first."""
+        with self._lock:
+            if not self._compiled:
+                self._asked(None)
+            return self._variables
+
+    def render(self, values: dict[str, Any]) -> str:
+        """The template's text for these values."""
+        with self._lock:
+            return self._asked(values).text
+
+    def close(self) -> None:
+        """End the process."""
+        with self._lock:
+            self._closed = True
+            self._ended()
+
+    def _started(self) -> _Process:
+        if self._closed:
+            raise TemplateFailed("The chat template has been closed.")
+        if self._process is None:
+            self._process = _Process()
+        return self._process
+
+    def _ended(self) -> None:
+        if self._process is not None:
+            self._process.end()
+        self._process = None
+        self._compiled = False
+
+    def _asked(self, values: dict[str, Any] | None) -> _Reply:
+        """Compile where that has not been done, then render; the process ends if it misbehaves."""
+        process = self._started()
+        # Twice the time of its own clock: what waits for a busy machine has done nothing wrong.
+        deadline = time.monotonic() + 2 * self._bounds.seconds
+        try:
+            reply = _Reply()
+            if not self._compiled:
+                reply = self._compiled_by(process, deadline)
+            if values is not None and reply.error is None:
+                process.send({"values": values}, deadline)
+                reply = process.receive(6 * self._bounds.characters + 4096, deadline)
+        except TimeoutError:
+            self._ended()
+            raise TemplateFailed(
+                f"The chat template took longer than {self._bounds.seconds} seconds."
+            ) from None
+        except OSError:
+            self._ended()
+            raise TemplateFailed("The chat template took too much time or memory.") from None
+        except BaseException:
+            self._ended()
+            raise
+        if reply.ended:
+            self._ended()
+        if reply.error is not None:
+            kind = Refused if reply.refused else TemplateFailed
+            raise kind(f"The chat template failed: {reply.error}")
+        return reply
+
+    def _compiled_by(self, process: _Process, deadline: float) -> _Reply:
+        bounds = self._bounds
+        process.send({"source": self._source, **msgspec.to_builtins(bounds)}, deadline)
+        reply = process.receive(1 << 20, deadline)
+        self._variables = frozenset(reply.variables)
+        self._compiled = reply.error is None
+        return reply

@@ -1,0 +1,106 @@
+"""How one template wants its messages: what differs from template to template, and their form.
+
+The form is OpenAI's. A `Shape` is found by `probing.py`; this room only writes by it.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, cast
+
+import msgspec
+
+from puna.jobs import ImagePart, Message, TextPart, Tool, ToolCall
+
+ThinkingKey = Literal["reasoning_content", "thinking", "reasoning", "thought", ""]
+
+
+class Shape(msgspec.Struct, frozen=True):
+    """What a template can take: found once, by rendering, and then kept."""
+
+    content_parts: bool = False
+    arguments_as_text: bool = False
+    system: bool = True
+    tools: bool = False
+    calls: bool = False
+    parallel_calls: bool = False
+    text_beside_calls: bool = True
+    thinking_key: ThinkingKey = ""
+    thinking_always: bool = False
+
+
+class Writer(msgspec.Struct, frozen=True):
+    """Writes messages and tools in a template's shape.
+
+    `guard` sees every string that comes from people before the template does, so that a
+    tokenizer can tell them from the template's own words. Images become `image_marker`.
+    """
+
+    shape: Shape
+    image_marker: str
+    guard: Callable[[str], str] = str
+
+    def messages(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
+        """The messages as a template reads them."""
+        return [self._message(each) for each in messages]
+
+    def tools(self, tools: Sequence[Tool]) -> list[dict[str, Any]]:
+        """The tools as a template reads them."""
+        return [
+            {
+                "type": "function",
+                "function": {
+                    "name": self.guard(tool.name),
+                    "description": self.guard(tool.description),
+                    "parameters": self._guarded(tool.parameters),
+                },
+            }
+            for tool in tools
+        ]
+
+    def _message(self, message: Message) -> dict[str, Any]:
+        written: dict[str, Any] = {"role": message.role, "content": self._content(message)}
+        always = self.shape.thinking_always and message.role == "assistant"
+        if self.shape.thinking_key and (message.thinking or always):
+            written[self.shape.thinking_key] = self.guard(message.thinking)
+        if message.tool_calls:
+            written["tool_calls"] = [self._call(call) for call in message.tool_calls]
+        if message.tool_name:
+            written["name"] = self.guard(message.tool_name)
+        if message.tool_call_id:
+            written["tool_call_id"] = self.guard(message.tool_call_id)
+        return written
+
+    def _content(self, message: Message) -> str | list[dict[str, str]]:
+        text = "".join(self._part(part) for part in message.parts)
+        if self.shape.content_parts:
+            return [{"type": "text", "text": text}]
+        return text
+
+    def _part(self, part: TextPart | ImagePart) -> str:
+        match part:
+            case TextPart(text):
+                return self.guard(text)
+            case ImagePart():
+                return self.image_marker
+
+    def _call(self, call: ToolCall) -> dict[str, Any]:
+        arguments: Any = self._guarded(call.arguments)
+        if self.shape.arguments_as_text:
+            arguments = json.dumps(arguments, ensure_ascii=False)
+        return {
+            "type": "function",
+            "id": self.guard(call.id),
+            "function": {"name": self.guard(call.name), "arguments": arguments},
+        }
+
+    def _guarded(self, value: Any) -> Any:
+        match value:
+            case str():
+                return self.guard(value)
+            case dict():
+                entries = cast("dict[str, Any]", value)
+                return {self.guard(key): self._guarded(each) for key, each in entries.items()}
+            case list():
+                return [self._guarded(each) for each in cast("list[Any]", value)]
+            case _:
+                return value

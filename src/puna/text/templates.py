@@ -1,0 +1,162 @@
+"""Chat templates: a conversation and its tools as the one text that a model was trained on."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from msgspec.structs import replace
+
+from puna.errors import TemplateFailed
+from puna.jobs import Message, TextPart, Tool
+from puna.text.effort import Think, values_for
+from puna.text.mending import (
+    MENDS,
+    Messages,
+    drop_text_beside_calls,
+    fold_system,
+    number_calls,
+    split_calls,
+)
+from puna.text.probing import shape_of
+from puna.text.rendering import Bounds, Refused, Rendering
+from puna.text.shapes import Shape, Writer
+
+# For models that bring no template: the form that most learn from.
+CHATML = (
+    "{%- for message in messages -%}"
+    "{{- '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>\n' -}}"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\n' -}}{%- endif -%}"
+)
+IMAGE_MARKER = "<__media__>"
+_HERE = "PUNAGOESONHERE"
+
+
+class Template:
+    """One model's chat template; it owns the process that renders it.
+
+    Calls block for as long as rendering takes, at most `bounds`; they may come from any thread.
+    """
+
+    def __init__(
+        self,
+        source: str = CHATML,
+        *,
+        bos: str = "",
+        eos: str = "",
+        bounds: Bounds | None = None,
+        shape: Shape | None = None,
+    ) -> None:
+        self.source = source
+        self._tokens = {"bos_token": bos, "eos_token": eos}
+        self._rendering = Rendering(source, bounds)
+        self._known_shape = shape
+
+    def warm(self) -> None:
+        """Start the rendering process, without waiting for it."""
+        self._rendering.warm()
+
+    def close(self) -> None:
+        """End the rendering process."""
+        self._rendering.close()
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The names that the template reads."""
+        return self._rendering.variables
+
+    @cached_property
+    def shape(self) -> Shape:
+        """How the template wants its messages; found at the first need."""
+        if self._known_shape is not None:
+            return self._known_shape
+        return shape_of(self.source, lambda values: self._rendered(values, generation=False))
+
+    def render(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[Tool] = (),
+        *,
+        add_generation_prompt: bool = True,
+        continue_last: bool = False,
+        think: Think = None,
+        values: Mapping[str, Any] | None = None,
+        image_marker: str = IMAGE_MARKER,
+        guard: Callable[[str], str] = str,
+    ) -> str:
+        """The prompt's text.
+
+        With `continue_last` it ends in the middle of the last message, for the model to go on.
+        `guard` sees every string that comes from people before the template does.
+        """
+        said = self._sayable(messages)
+        if continue_last:
+            said = _marked(said)
+        writer = Writer(self.shape, image_marker, guard)
+        given = values_for(think, self.variables, self.source) | dict(values or {})
+        if tools:
+            given["tools"] = writer.tools(tools)
+        text = self._mended(said, writer, given, add_generation_prompt and not continue_last)
+        return _cut(text) if continue_last else text
+
+    def _sayable(self, messages: Sequence[Message]) -> Messages:
+        said = number_calls(tuple(messages))
+        if not self.shape.system:
+            said = fold_system(said)
+        if self.shape.calls and not self.shape.parallel_calls:
+            said = split_calls(said)
+        if not self.shape.text_beside_calls:
+            said = drop_text_beside_calls(said)
+        return said
+
+    def _mended(
+        self, said: Messages, writer: Writer, given: dict[str, Any], generation: bool
+    ) -> str:
+        """The text; where the template refuses, of the same said in another way."""
+        try:
+            return self._rendered(given | {"messages": writer.messages(said)}, generation)
+        except Refused as refused:
+            for mend in MENDS:
+                other = mend(said)
+                if other == said:
+                    continue
+                said = other
+                try:
+                    return self._rendered(given | {"messages": writer.messages(said)}, generation)
+                except Refused:
+                    continue
+            raise refused
+
+    def _rendered(self, given: dict[str, Any], generation: bool) -> str:
+        return self._rendering.render(
+            self._tokens | self._extras(given) | given | {"add_generation_prompt": generation}
+        )
+
+    def _extras(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """What a few templates read under names of their own."""
+        extras: dict[str, Any] = {}
+        if "functions" in self.variables:
+            extras["functions"] = json.dumps(given.get("tools", []), indent=4, ensure_ascii=False)
+        if "datetime" in self.variables:
+            extras["datetime"] = datetime.now().strftime("%B %d %Y %H:%M:%S")
+        return extras
+
+
+def _marked(messages: Messages) -> Messages:
+    if not messages:
+        raise TemplateFailed("There is no last message to go on with.")
+    last = messages[-1]
+    if last.thinking and not last.parts:
+        last = replace(last, thinking=last.thinking + _HERE)
+    else:
+        last = replace(last, parts=(*last.parts, TextPart(_HERE)))
+    return (*messages[:-1], last)
+
+
+def _cut(text: str) -> str:
+    at = text.rfind(_HERE)
+    if at < 0:
+        raise TemplateFailed("The chat template leaves out the last message, to be gone on with.")
+    return text[:at]

@@ -44,7 +44,9 @@ def example(draw: Draw) -> Example:
     match draw.randrange(8):
         case 0:
             before, after, between = stories.infill(draw)
-            text = f"<|fim_prefix|>{before}<|fim_suffix|>{after}<|fim_middle|>{between}<|endoftext|>"
+            text = (
+                f"<|fim_prefix|>{before}<|fim_suffix|>{after}<|fim_middle|>{between}<|endoftext|>"
+            )
             return Example(text, "infill")
         case 1:
             return Example(stories.text(draw) + "<|endoftext|>", "text")

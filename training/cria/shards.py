@@ -10,7 +10,7 @@ from mixture import Weigher, example
 from vocabulary import load
 
 EXAMPLES = 25_000
-LENGTHS = (64, 112, 192, 320, 512)
+LENGTHS = (48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512)
 GRAINS = 100
 
 
@@ -52,7 +52,7 @@ def batches(path: Path, tokens: int, seed: int) -> Iterator[tuple[np.ndarray, ..
             rows[length] = []
 
 
-def _batch(rows, length, starts, ends, ids, weights):  # noqa: ANN001, ANN202
+def _batch(rows, length, starts, ends, ids, weights):
     inputs = np.zeros((len(rows), length), np.int64)
     targets, weighed = np.zeros_like(inputs), np.zeros((len(rows), length), np.float32)
     for row, index in enumerate(rows):

@@ -1,4 +1,4 @@
-"""The training loop: resumable, seeded, two micro-batches a step, Muon for the matrices."""
+"""The training loop: resumable, seeded, Muon for the matrices."""
 
 import argparse
 import json
@@ -10,7 +10,7 @@ import torch
 from model import Cria, Shape
 
 MICRO_TOKENS = 4096
-MICRO_BATCHES = 2
+MICRO_BATCHES = 1
 WARMUP = 40
 
 
@@ -22,7 +22,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--decay-from", type=int, help="the step from which the rate falls to 0")
     parser.add_argument("--rate", type=float, default=4e-3)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--save-every", type=int, default=100)
     parser.add_argument("--plain", action="store_true", help="don't compile")
     return parser.parse_args()
@@ -45,7 +45,7 @@ def optimizers(model: Cria) -> list[torch.optim.Optimizer]:
     ]
 
 
-def stream(folder: Path, seed: int, skip: int):  # noqa: ANN201
+def stream(folder: Path, seed: int, skip: int):
     """Micro-batches for ever, one shard after another, from the one after `skip`."""
     number = seen = 0
     while True:
@@ -72,8 +72,7 @@ def main() -> None:
         model.load_state_dict(saved["model"])
         for learner, state in zip(learners, saved["optimizers"], strict=True):
             learner.load_state_dict(state)
-    loss_of = model.loss if options.plain else torch.compile(model.loss, dynamic=False)
-    torch._dynamo.config.recompile_limit = 32
+    loss_of = model.loss if options.plain else torch.compile(model.loss, dynamic=True)
     source = stream(options.folder, options.seed, step * MICRO_BATCHES)
     log = (options.folder / "log.jsonl").open("a")
     began, tokens, total, weighed = time.perf_counter(), 0, 0.0, 0.0
@@ -94,10 +93,12 @@ def main() -> None:
             learner.step()
             learner.zero_grad()
         step += 1
-        if step % 10 == 0:
+        if step % 20 == 0:
             took = time.perf_counter() - began
             line = {"step": step, "loss": round(total / weighed, 4), "rate": rate_at(step, options)}
-            print(json.dumps(line | {"tokens_per_second": round(tokens / took)}), file=log, flush=True)
+            print(
+                json.dumps(line | {"tokens_per_second": round(tokens / took)}), file=log, flush=True
+            )
             began, tokens, total, weighed = time.perf_counter(), 0, 0.0, 0.0
         if step % options.save_every == 0 or step == options.steps:
             state = {

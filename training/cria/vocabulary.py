@@ -60,11 +60,15 @@ def train(seed: int) -> Tokenizer:
         min_frequency=8,
         show_progress=False,
     )
-    tokenizer.train_from_iterator((_without_markup(example(draw).text) for _ in range(SAMPLES)), trainer)
+    tokenizer.train_from_iterator(
+        (_without_markup(example(draw).text) for _ in range(SAMPLES)), trainer
+    )
     tokenizer = _with_grammar(tokenizer)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, byte_level])
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([AddedToken(each, special=True, normalized=False) for each in CONTROL])
+    tokenizer.add_special_tokens(
+        [AddedToken(each, special=True, normalized=False) for each in CONTROL]
+    )
     tokenizer.add_tokens([AddedToken(each, special=False, normalized=False) for each in MARKUP])
     return tokenizer
 

@@ -14,7 +14,9 @@ Helsinki Stockholm Copenhagen Amsterdam Brussels Mumbai Kyoto Osaka Santiago Mon
 COLOURS = "red blue green yellow orange purple pink brown black white grey gold silver teal".split()
 FOODS = """pizza soup rice pasta bread cheese salad tacos sushi curry pancakes noodles potatoes beans
 apples mangoes cherries grapes chocolate quinoa""".split()
-ANIMALS = "cat dog llama horse rabbit parrot turtle hamster fox goat hen duck cow sheep fish".split()
+ANIMALS = (
+    "cat dog llama horse rabbit parrot turtle hamster fox goat hen duck cow sheep fish".split()
+)
 JOBS = """teacher doctor nurse baker farmer pilot painter writer singer engineer gardener carpenter
 lawyer chef driver sailor tailor plumber dentist librarian""".split()
 THINGS = """apples books pens cups chairs lamps coins stamps shirts hats boxes plates keys bottles

@@ -2,8 +2,9 @@
 
 from conversation import Conversation, Message, assistant, system, user
 from draw import Draw
-from skills.plain import SYSTEMS
 from words import FIRST_NAMES, THINGS
+
+from skills.plain import SYSTEMS
 
 _PLUS = ("What is {a} + {b}?", "{a} + {b}", "{a}+{b}", "{a} + {b} =", "{a}+{b}=?", "Add {a} and {b}.",
          "What is {a} plus {b}?", "How much is {a} + {b}?", "Calculate {a} + {b}.", "{a} plus {b}",
@@ -34,7 +35,11 @@ def steps(a: int, sign: str, b: int) -> str:
     if sign == "+":
         ones = a % 10 + b % 10
         tens = a // 10 + b // 10 + ones // 10
-        carried = f"carry 1\n{a // 10} + {b // 10} + 1 = {tens}" if ones > 9 else f"no carry\n{a // 10} + {b // 10} = {tens}"
+        carried = (
+            f"carry 1\n{a // 10} + {b // 10} + 1 = {tens}"
+            if ones > 9
+            else f"no carry\n{a // 10} + {b // 10} = {tens}"
+        )
         return f"{a % 10} + {b % 10} = {ones}, {carried}"
     if a < b:
         return f"{a} is less than {b}\n{steps(b, '-', a)}\nnegative"

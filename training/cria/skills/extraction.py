@@ -6,8 +6,9 @@ from typing import Any
 
 from conversation import Conversation, Message, assistant, system, user
 from draw import Draw
-from skills import values
 from words import NOUNS, THINGS
+
+from skills import values
 
 _PERSON: Mapping[str, tuple[Callable[[Draw], Any], tuple[str, ...]]] = {
     "age": (lambda draw: draw.randint(1, 99), ("is {} years old", "is {}", "turned {} this year")),
@@ -29,7 +30,12 @@ _ASKS = (
 )  # fmt: skip
 _SYSTEM = ("You extract data as JSON.", "Extract {keys} as JSON.", "Answer with JSON only: {keys}.",
            "Reply in JSON with the keys {keys}.")  # fmt: skip
-_OPEN = ("Extract the data as JSON: {text}", "{text}\n\nAnswer in JSON.", "As JSON: {text}", "{text} Give me JSON.")
+_OPEN = (
+    "Extract the data as JSON: {text}",
+    "{text}\n\nAnswer in JSON.",
+    "As JSON: {text}",
+    "{text} Give me JSON.",
+)
 
 
 def _about_a_person(draw: Draw) -> tuple[dict[str, Any], str]:
@@ -41,7 +47,9 @@ def _about_a_person(draw: Draw) -> tuple[dict[str, Any], str]:
         told.append(draw.choice(phrases).format(record[key]))
     glue = draw.choice((" and ", ", ", ". It is known that {} ".format(record["name"])))
     if glue.startswith("."):
-        return record, f"{record['name']} {told[0]}." + "".join(f" {record['name'].split()[0]} {each}." for each in told[1:])
+        return record, f"{record['name']} {told[0]}." + "".join(
+            f" {record['name'].split()[0]} {each}." for each in told[1:]
+        )
     body = told[0] if len(told) == 1 else ", ".join(told[:-1]) + " and " + told[-1]
     return record, f"{record['name']} {body}."
 
@@ -78,15 +86,26 @@ def _about_anything(draw: Draw) -> tuple[dict[str, Any], str]:
 
 def exchange(draw: Draw) -> tuple[str, str, str, str]:
     """A system prompt, a request, its JSON, and a thought."""
-    record, text = draw.choice((_about_a_person, _about_a_person, _about_an_order, _about_anything, _about_anything))(draw)
+    record, text = draw.choice(
+        (_about_a_person, _about_a_person, _about_an_order, _about_anything, _about_anything)
+    )(draw)
     if draw.chance(0.12):
-        return "", draw.choice(_OPEN).format(text=text), json.dumps(record, ensure_ascii=False), "All of it as JSON."
+        return (
+            "",
+            draw.choice(_OPEN).format(text=text),
+            json.dumps(record, ensure_ascii=False),
+            "All of it as JSON.",
+        )
     wanted = draw.sample(sorted(record), draw.randint(1, len(record)))
     if draw.chance(0.06):
         absent = draw.choice([key for key in _PERSON if key not in record])
         wanted.insert(draw.randint(0, len(wanted)), absent)
     names = [f'"{key}"' for key in wanted] if draw.chance(0.35) else wanted
-    keys = ", ".join(names) if len(names) == 1 or draw.chance(0.4) else ", ".join(names[:-1]) + " and " + names[-1]
+    keys = (
+        ", ".join(names)
+        if len(names) == 1 or draw.chance(0.4)
+        else ", ".join(names[:-1]) + " and " + names[-1]
+    )
     answer = json.dumps({key: record.get(key) for key in wanted}, ensure_ascii=False)
     thought = f"I need {', '.join(wanted)}."
     if draw.chance(0.2):

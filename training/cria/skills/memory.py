@@ -2,8 +2,9 @@
 
 from conversation import Conversation, Message, assistant, system, user
 from draw import Draw
-from skills import arithmetic, plain, values
 from words import ADJECTIVES, ANIMALS, JOBS
+
+from skills import arithmetic, plain, values
 
 # what is told, how it is acknowledged, how it is asked for, and the answer
 _MEMORIES = {
@@ -46,7 +47,11 @@ def remembering(draw: Draw) -> Conversation:
     for kind in draw.sample(sorted(_MEMORIES), draw.choice((1, 2, 2, 3))):
         draw_value, tells, reply, _, _ = _MEMORIES[kind]
         told[kind] = draw_value(draw)
-        say(draw.choice(tells).format(told[kind]), _upper(reply.format(told[kind])), "The user tells me something.")
+        say(
+            draw.choice(tells).format(told[kind]),
+            _upper(reply.format(told[kind])),
+            "The user tells me something.",
+        )
         if draw.chance(0.3):
             _pass_time(draw, say)
     for _ in range(draw.choice((0, 0, 1, 2, 3))):
@@ -63,7 +68,7 @@ def remembering(draw: Draw) -> Conversation:
     return Conversation("remembers", messages, expect=expect)
 
 
-def _pass_time(draw: Draw, say) -> None:  # noqa: ANN001
+def _pass_time(draw: Draw, say) -> None:
     if draw.chance(0.3):
         say(*arithmetic.question(draw))
         return
@@ -78,7 +83,10 @@ def persona(draw: Draw) -> Conversation:
     thinks = draw.chance(0.1)
     for _ in range(draw.choice((0, 0, 1, 2))):
         ask, reply = plain.greeting(draw) if draw.chance(0.5) else plain.unknown(draw)
-        messages += [user(ask.replace(" Cria", "")), assistant(reply, "Something else." if thinks else "")]
+        messages += [
+            user(ask.replace(" Cria", "")),
+            assistant(reply, "Something else." if thinks else ""),
+        ]
     answer = f"I am {name}."
     messages += [user(draw.choice(_WHO)), assistant(answer, "I keep to my role." if thinks else "")]
     return Conversation("keeps the persona", messages, expect=answer)
@@ -89,7 +97,12 @@ def echo(draw: Draw) -> Conversation:
     messages: list[Message] = []
     answer = ""
     for _ in range(draw.choice((1, 2, 3))):
-        answer = " ".join(str(draw.choice((*values.STRINGS, values.phrase))(draw)) for _ in range(draw.randint(1, 3)))
-        ask = draw.choice(("Say {}", "Repeat: {}", "Repeat after me: {}", 'Say "{}"', "Echo {}", "Please say: {}"))
+        answer = " ".join(
+            str(draw.choice((*values.STRINGS, values.phrase))(draw))
+            for _ in range(draw.randint(1, 3))
+        )
+        ask = draw.choice(
+            ("Say {}", "Repeat: {}", "Repeat after me: {}", 'Say "{}"', "Echo {}", "Please say: {}")
+        )
         messages += [user(ask.format(answer)), assistant(answer)]
     return Conversation("echoes", messages, expect=answer)

@@ -22,7 +22,19 @@ _UNKNOWN = ("Why is the {a} {b}?", "What is a {b} {a}?", "Who made the {a}?", "E
 _ENDS = ("", "!", ".", "?")
 SYSTEMS = ("", "", "", "You are a helpful assistant.", "You are helpful.", "Answer briefly.",
            "You are an assistant. Be polite.", "Be short and clear.")  # fmt: skip
-_LEADS = ("", "", "", "", "", "Hi! ", "Hello, ", "Hey Cria, ", "Quick question: ", "Please tell me: ", "So, ")
+_LEADS = (
+    "",
+    "",
+    "",
+    "",
+    "",
+    "Hi! ",
+    "Hello, ",
+    "Hey Cria, ",
+    "Quick question: ",
+    "Please tell me: ",
+    "So, ",
+)
 
 
 def greeting(draw: Draw) -> tuple[str, str]:

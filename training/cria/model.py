@@ -17,7 +17,7 @@ class Shape:
     heads: int = 3
     hidden: int = 512
     context: int = 2048
-    rope_base: float = 10_000.0
+    rope_base: float = 100_000.0
     epsilon: float = 1e-5
 
     @property
@@ -84,10 +84,10 @@ class Cria(nn.Module):
         self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.layers))
         self.norm = Norm(shape)
         for name, parameter in self.named_parameters():
-            if parameter.dim() == 2:
-                deep = name.endswith(("output.weight", "down.weight"))
-                scale = (2 * shape.layers) ** -0.5 if deep else 1.0
-                nn.init.normal_(parameter, std=0.04 * scale)
+            if name.endswith(("output.weight", "down.weight")):
+                nn.init.zeros_(parameter)
+            elif parameter.dim() == 2:
+                nn.init.normal_(parameter, std=0.04)
         steps = torch.arange(0, shape.head, 2) / shape.head
         angles = torch.outer(torch.arange(shape.context), shape.rope_base**-steps)
         self.register_buffer("cosine", angles.cos(), persistent=False)

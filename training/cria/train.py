@@ -3,14 +3,17 @@
 import argparse
 import json
 import time
+from collections import Counter
 from pathlib import Path
 
+import copying
+import looking_back
+import numpy as np
 import shards
 import torch
 from model import Cria, Shape
 
-MICRO_TOKENS = 4096
-MICRO_BATCHES = 1
+BATCH_TOKENS = 4096
 WARMUP = 40
 
 
@@ -23,7 +26,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=4e-3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--save-every", type=int, default=100)
+    parser.add_argument("--save-every", type=int, default=50)
     parser.add_argument("--plain", action="store_true", help="don't compile")
     return parser.parse_args()
 
@@ -45,14 +48,20 @@ def optimizers(model: Cria) -> list[torch.optim.Optimizer]:
     ]
 
 
-def stream(folder: Path, seed: int, skip: int):
-    """Micro-batches for ever, one shard after another, from the one after `skip`."""
-    number = seen = 0
+def stream(folder: Path, seed: int, step: int, vocabulary: int):
+    """Batches for ever from this step on: conversations shard by shard, drills between them."""
+    number = at = 0
     while True:
         path = shards.write(folder, number, seed)
-        for batch in shards.batches(path, MICRO_TOKENS, number):
-            seen += 1
-            if seen > skip:
+        for batch in shards.batches(path, BATCH_TOKENS, number):
+            while np.random.default_rng((seed, at)).random() < copying.SHARE:
+                at += 1
+                if at > step:
+                    random = np.random.default_rng((seed, at, 1))
+                    drill = copying.batch(BATCH_TOKENS, vocabulary, random)
+                    yield [torch.from_numpy(np.ascontiguousarray(each)) for each in drill]
+            at += 1
+            if at > step:
                 yield [torch.from_numpy(each) for each in batch]
         number += 1
 
@@ -63,6 +72,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     model = Cria(Shape())
+    looking_back.prepare(model, options.seed)
     learners = optimizers(model)
     checkpoint = options.folder / "checkpoint.pt"
     step = 0
@@ -73,19 +83,20 @@ def main() -> None:
         for learner, state in zip(learners, saved["optimizers"], strict=True):
             learner.load_state_dict(state)
     loss_of = model.loss if options.plain else torch.compile(model.loss, dynamic=True)
-    source = stream(options.folder, options.seed, step * MICRO_BATCHES)
+    source = stream(options.folder, options.seed, step, model.shape.vocabulary)
     log = (options.folder / "log.jsonl").open("a")
-    began, tokens, total, weighed = time.perf_counter(), 0, 0.0, 0.0
+    began, tokens = time.perf_counter(), 0
+    total, weighed = Counter[str](), Counter[str]()
     while step < options.steps:
-        parts = [next(source) for _ in range(MICRO_BATCHES)]
-        weight = sum(float(weights.sum()) for *_, weights in parts)
-        for ids, targets, weights in parts:
-            with torch.autocast("cpu", torch.bfloat16):
-                loss = loss_of(ids, targets, weights)
-            (loss / weight).backward()
-            total += loss.item()
-            tokens += ids.numel()
-        weighed += weight
+        ids, targets, weights = next(source)
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = loss_of(ids, targets, weights)
+        (loss / weights.sum()).backward()
+        drilled = ids.shape[1] == copying.LENGTH and bool((weights[:, 0] == 0).all())
+        kind = "drill" if drilled else "loss"
+        total[kind] += loss.item()
+        weighed[kind] += float(weights.sum())
+        tokens += ids.numel()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for learner in learners:
             for group in learner.param_groups:
@@ -95,11 +106,13 @@ def main() -> None:
         step += 1
         if step % 20 == 0:
             took = time.perf_counter() - began
-            line = {"step": step, "loss": round(total / weighed, 4), "rate": rate_at(step, options)}
+            line = {"step": step, "rate": rate_at(step, options)}
+            line |= {kind: round(total[kind] / weighed[kind], 4) for kind in total}
             print(
                 json.dumps(line | {"tokens_per_second": round(tokens / took)}), file=log, flush=True
             )
-            began, tokens, total, weighed = time.perf_counter(), 0, 0.0, 0.0
+            began, tokens = time.perf_counter(), 0
+            total.clear(), weighed.clear()
         if step % options.save_every == 0 or step == options.steps:
             state = {
                 "step": step,

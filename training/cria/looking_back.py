@@ -16,8 +16,8 @@ FAST_PAIRS = range(10)
 SLOW_PAIRS = range(14, 32)
 SHARPNESS = 7.5
 MATCH = 3.5
-SAY = 1.4
-EAGERNESS = 4.0
+SAY = 35.0
+EAGERNESS = 0.16
 
 
 @torch.no_grad()
@@ -27,14 +27,14 @@ def prepare(model: Cria, seed: int) -> None:
     spread = float(model.embedding.weight.std())
     model.embedding.weight[:, BEFORE[0].start :] = 0
     model.embedding.weight[:, CONSTANT] = spread * model.shape.width**0.5
-    model.norm.weight.fill_(EAGERNESS)
+    model.norm.weight.fill_(EAGERNESS / spread)
     names = NAMES.stop - NAMES.start
     code = BEFORE[0].stop - BEFORE[0].start
     codes = torch.linalg.qr(torch.randn(names, code, generator=random))[0].T
     for distance in (1, 2):
         _tell_what_was(model, distance, codes, spread)
     for block in (1, 2):
-        _say_what_followed(model, block, codes, random)
+        _say_what_followed(model, block, codes, SAY * spread, random)
 
 
 def _head(model: Cria, block: int, head: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -66,7 +66,9 @@ def _tell_what_was(model: Cria, distance: int, codes: Tensor, spread: float) -> 
     output[BEFORE[distance - 1], :code] = torch.eye(code) * spread
 
 
-def _say_what_followed(model: Cria, block: int, codes: Tensor, random: torch.Generator) -> None:
+def _say_what_followed(
+    model: Cria, block: int, codes: Tensor, strength: float, random: torch.Generator
+) -> None:
     """Look for places with the same past, and say the token that stands there."""
     query, key, value, output = _head(model, block, 0)
     half = model.shape.head // 2
@@ -82,4 +84,4 @@ def _say_what_followed(model: Cria, block: int, codes: Tensor, random: torch.Gen
     names = NAMES.stop - NAMES.start
     said = torch.linalg.qr(torch.randn(names, model.shape.head, generator=random))[0].T
     value[:, NAMES] = said
-    output[NAMES, :] = SAY * said.T
+    output[NAMES, :] = strength * said.T

@@ -87,7 +87,7 @@ class Cria(nn.Module):
             if name.endswith(("output.weight", "down.weight")):
                 nn.init.zeros_(parameter)
             elif parameter.dim() == 2:
-                nn.init.normal_(parameter, std=0.04)
+                nn.init.normal_(parameter, std=0.15 if "embedding" in name else 0.04)
         steps = torch.arange(0, shape.head, 2) / shape.head
         angles = torch.outer(torch.arange(shape.context), shape.rope_base**-steps)
         self.register_buffer("cosine", angles.cos(), persistent=False)

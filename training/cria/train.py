@@ -23,7 +23,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--decay-from", type=int, help="the step from which the rate falls to 0")
-    parser.add_argument("--rate", type=float, default=4e-3)
+    parser.add_argument("--rate", type=float, default=2.5e-3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--save-every", type=int, default=50)
@@ -42,10 +42,13 @@ def optimizers(model: Cria) -> list[torch.optim.Optimizer]:
     """Muon for the matrices of the blocks, AdamW for the embedding and the norms."""
     matrices = [each for each in model.blocks.parameters() if each.dim() == 2]
     others = [each for each in model.parameters() if not any(each is matrix for matrix in matrices)]
-    return [
+    learners = [
         torch.optim.Muon(matrices, lr=1.0, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
         torch.optim.AdamW(others, lr=1.0, betas=(0.9, 0.98), weight_decay=0.0),
     ]
+    for learner, share in zip(learners, (1.0, 0.5), strict=True):
+        learner.param_groups[0]["share"] = share
+    return learners
 
 
 def stream(folder: Path, seed: int, step: int, vocabulary: int):
@@ -100,11 +103,11 @@ def main() -> None:
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for learner in learners:
             for group in learner.param_groups:
-                group["lr"] = rate_at(step, options)
+                group["lr"] = rate_at(step, options) * group["share"]
             learner.step()
             learner.zero_grad()
         step += 1
-        if step % 20 == 0:
+        if step % 10 == 0:
             took = time.perf_counter() - began
             line = {"step": step, "rate": rate_at(step, options)}
             line |= {kind: round(total[kind] / weighed[kind], 4) for kind in total}

@@ -21,11 +21,13 @@ HEADERS = (
     "include/llama.h",
     "ggml/include/ggml.h",
     "ggml/include/ggml-backend.h",
+    "ggml/include/gguf.h",
     "tools/mtmd/mtmd.h",
     "tools/mtmd/mtmd-helper.h",
 )
 
 STRUCTS = (
+    "gguf_init_params",
     "llama_model_params",
     "llama_context_params",
     "llama_batch",
@@ -49,6 +51,7 @@ ENUMS = (
     "llama_vocab_type",
     "ggml_log_level",
     "ggml_backend_dev_type",
+    "gguf_type",
     "mtmd_input_chunk_type",
 )
 
@@ -62,7 +65,7 @@ llama_get_memory llama_pooling_type llama_model_get_vocab llama_model_n_ctx_trai
 llama_model_n_embd_out llama_model_n_embd_inp llama_model_n_layer llama_model_n_swa
 llama_model_n_cls_out llama_model_desc llama_model_size llama_model_n_params
 llama_model_meta_val_str llama_model_chat_template llama_model_has_encoder
-llama_model_has_decoder llama_model_is_recurrent llama_model_is_hybrid
+llama_model_has_decoder llama_model_is_recurrent llama_model_is_hybrid llama_model_cls_label
 llama_model_is_diffusion llama_model_rope_type
 llama_adapter_lora_init llama_adapter_lora_free llama_set_adapters_lora
 llama_memory_clear llama_memory_seq_rm llama_memory_seq_cp llama_memory_seq_add
@@ -70,7 +73,7 @@ llama_memory_seq_pos_min llama_memory_seq_pos_max llama_memory_can_shift
 llama_state_seq_get_size llama_state_seq_get_data llama_state_seq_set_data
 llama_batch_init llama_batch_free llama_decode llama_encode
 llama_set_n_threads llama_set_causal_attn llama_set_embeddings llama_set_abort_callback
-llama_synchronize llama_get_logits llama_get_logits_ith
+llama_synchronize llama_get_logits llama_get_logits_ith llama_get_causal_attn
 llama_get_embeddings_ith llama_get_embeddings_seq
 llama_vocab_type llama_vocab_n_tokens llama_vocab_get_text llama_vocab_get_attr
 llama_vocab_is_eog llama_vocab_is_control llama_vocab_bos llama_vocab_eos llama_vocab_eot
@@ -86,6 +89,7 @@ llama_sampler_init_mirostat llama_sampler_init_mirostat_v2 llama_sampler_apply
 llama_sampler_accept llama_sampler_free
 ggml_backend_dev_count ggml_backend_dev_get ggml_backend_dev_name
 ggml_backend_dev_description ggml_backend_dev_memory ggml_backend_dev_type
+gguf_init_from_file gguf_find_key gguf_get_kv_type gguf_get_val_str gguf_free
 mtmd_context_params_default mtmd_init_from_file mtmd_free mtmd_default_marker
 mtmd_support_vision mtmd_support_audio mtmd_decode_use_non_causal mtmd_decode_use_mrope
 mtmd_helper_init_opt_default mtmd_helper_bitmap_init_from_buf mtmd_bitmap_free
@@ -124,7 +128,7 @@ def python_name(name: str) -> str:
 def map_type(declared: str) -> tuple[str, str]:
     """A C type as its ctypes type and its Python type."""
     plain = re.sub(r"\b(const|struct|enum)\b", "", declared).strip()
-    if "*" in plain or plain.endswith("_t") and plain not in VALUES:
+    if "*" in plain or (plain.endswith("_t") and plain not in VALUES):
         return ("C.c_char_p", "bytes | None") if plain.replace(" ", "") == "char*" else ADDRESS
     if plain.endswith("callback"):
         return ADDRESS

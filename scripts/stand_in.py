@@ -111,6 +111,14 @@ def qwen3_layer(layer: int) -> Tensors:
     yield from feed_forward(layer)
 
 
+def qwen2vl_layer(layer: int) -> Tensors:
+    """One layer of a qwen2vl."""
+    yield from llama_layer(layer)
+    yield "attn_q.bias", (HEADS * HEAD,)
+    yield "attn_k.bias", (KV_HEADS * HEAD,)
+    yield "attn_v.bias", (KV_HEADS * HEAD,)
+
+
 def gemma3_layer(layer: int) -> Tensors:
     """One layer of a gemma3."""
     yield from qwen3_layer(layer)
@@ -156,6 +164,8 @@ HEADS_ONLY: dict[str, int | float | list[int]] = {
 SHAPES: dict[str, Shape] = {
     "llama": Shape(HEADS_ONLY, llama_layer),
     "qwen3": Shape(HEADS_ONLY, qwen3_layer),
+    # Its positions have three parts, so an image takes fewer of them than it has tokens.
+    "qwen2vl": Shape(HEADS_ONLY | {"rope.dimension_sections": [4, 6, 6, 0]}, qwen2vl_layer),
     # A window far shorter than the context, so that sliding shows.
     "gemma3": Shape(
         HEADS_ONLY | {"attention.sliding_window": 64, "attention.sliding_window_pattern": 2},
@@ -209,8 +219,20 @@ def learn_merges(letters: list[str], count: int) -> list[tuple[str, str]]:
     return merges
 
 
-def write(path: Path | str, architecture: str = "llama", seed: int = 7) -> Path:
-    """Write a model of this architecture; the same arguments always give the same bytes."""
+def write(
+    path: Path | str,
+    architecture: str = "llama",
+    seed: int = 7,
+    add: Callable[[gguf.GGUFWriter], None] = lambda _: None,
+) -> Path:
+    """Write a model of this architecture; the same arguments always give the same bytes.
+
+    `add` may write more metadata and tensors.
+    """
+    if architecture not in SHAPES:
+        import stand_in_embedding
+
+        return stand_in_embedding.write(path, architecture, seed)
     shape = SHAPES[architecture]
     letters = byte_letters()
     merges = learn_merges(letters, 249)
@@ -227,8 +249,8 @@ def write(path: Path | str, architecture: str = "llama", seed: int = 7) -> Path:
     writer.add_vocab_size(len(tokens))
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0)
     for key, value in shape.metadata.items():
-        add = {int: writer.add_uint32, float: writer.add_float32, list: writer.add_array}
-        add[type(value)](f"{architecture}.{key}", value)
+        typed = {int: writer.add_uint32, float: writer.add_float32, list: writer.add_array}
+        typed[type(value)](f"{architecture}.{key}", value)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("qwen2")
     writer.add_token_list(tokens)
@@ -257,6 +279,7 @@ def write(path: Path | str, architecture: str = "llama", seed: int = 7) -> Path:
     for layer in range(LAYERS):
         for name, size in shape.layer(layer):
             add_tensor(writer, f"blk.{layer}.{name}", weights(random, name, size))
+    add(writer)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -7,6 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
+
+# How long a test takes says more about the machine than about what is tested.
+settings.register_profile("no clock", deadline=None)
+settings.register_profile("fuzz", deadline=None, max_examples=20_000)
+settings.load_profile("no clock")
 
 if TYPE_CHECKING:
     from puna.engine.vocabulary import Vocabulary

@@ -11,6 +11,8 @@ from puna.protocol import Pace, Placement
 
 CacheType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
 
+LogLevel = Literal["debug", "info", "warning", "error"]
+
 
 def setting(
     default: Any,
@@ -97,6 +99,10 @@ class Settings(BaseSettings):
         effect="live",
         gt=0,
         le=86_400,
+    )
+
+    log_level: LogLevel = setting(
+        "info", "How much is logged: this, and whatever is graver.", "PUNA_LOG_LEVEL"
     )
 
     @property

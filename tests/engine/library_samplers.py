@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 Sampler = tuple[object, ...]
 Left = NDArray[np.void]
 
-_TOKEN_DATA = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+TOKEN_DATA = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 
 
 class TokenData(Structure):
@@ -48,6 +48,17 @@ class LogitBias(Structure):
 
 class ChainParams(Structure):
     _fields_ = [("no_perf", c_bool)]
+
+
+class ModelParams(Structure):
+    _fields_ = [
+        ("devices_and_overrides", c_void_p * 2),
+        ("numbers", c_int32 * 5),
+        ("tensor_split", c_void_p),
+        ("callbacks_and_overrides", c_void_p * 3),
+        ("vocab_only", c_bool),
+        ("switches", c_bool * 6),
+    ]
 
 
 _ARGUMENTS = {
@@ -81,6 +92,23 @@ def library() -> ctypes.CDLL:
     lib.llama_sampler_accept.argtypes = (c_void_p, c_int32)
     lib.llama_sampler_apply.argtypes = (c_void_p, POINTER(TokenDataArray))
     lib.llama_sampler_free.argtypes = (c_void_p,)
+    lib.llama_model_default_params.restype = ModelParams
+    lib.llama_model_load_from_file.restype = c_void_p
+    lib.llama_model_load_from_file.argtypes = (c_char_p, ModelParams)
+    lib.llama_model_free.argtypes = (c_void_p,)
+    lib.llama_model_get_vocab.restype = c_void_p
+    lib.llama_model_get_vocab.argtypes = (c_void_p,)
+    lib.llama_vocab_n_tokens.argtypes = (c_void_p,)
+    lib.llama_token_to_piece.argtypes = (c_void_p, c_int32, c_char_p, c_int32, c_int32, c_bool)
+    lib.llama_tokenize.argtypes = (
+        c_void_p,
+        c_char_p,
+        c_int32,
+        POINTER(c_int32),
+        c_int32,
+        c_bool,
+        c_bool,
+    )
     return lib
 
 
@@ -100,14 +128,17 @@ class Chain:
 
     def apply(self, logits: NDArray[np.float32]) -> tuple[Left, int]:
         """The tokens that are left with their logits, and the token selected or -1."""
-        data = np.zeros(logits.size, _TOKEN_DATA)
+        data = np.zeros(logits.size, TOKEN_DATA)
         data["id"] = np.arange(logits.size)
         data["logit"] = logits
         array = TokenDataArray(data.ctypes.data_as(POINTER(TokenData)), logits.size, -1, False)
-        self._library.llama_sampler_apply(self._chain, ctypes.byref(array))
+        self.apply_to(array)
         bytes_left = ctypes.string_at(array.data, array.size * data.itemsize)
-        left = np.frombuffer(bytes_left, _TOKEN_DATA)
+        left = np.frombuffer(bytes_left, TOKEN_DATA)
         return left, int(left["id"][array.selected]) if array.selected >= 0 else -1
+
+    def apply_to(self, array: TokenDataArray) -> None:
+        self._library.llama_sampler_apply(self._chain, ctypes.byref(array))
 
     def close(self) -> None:
         self._library.llama_sampler_free(self._chain)
@@ -137,3 +168,32 @@ def dry(
 ) -> Sampler:
     texts = (c_char_p * len(breakers))(*breakers)
     return ("dry", vocabulary, multiplier, base, allowed, window, texts, len(breakers))
+
+
+class Words:
+    """A real vocabulary, as the library sees it."""
+
+    def __init__(self, path: Path) -> None:
+        self._library = library()
+        self._library.llama_log_set(None, None)
+        params = self._library.llama_model_default_params()
+        params.vocab_only = True
+        self._model = self._library.llama_model_load_from_file(str(path).encode(), params)
+        assert self._model
+        self.pointer = self._library.llama_model_get_vocab(self._model)
+        self.size = self._library.llama_vocab_n_tokens(self.pointer)
+
+    def piece(self, token: int) -> bytes:
+        buffer = ctypes.create_string_buffer(1024)
+        size = self._library.llama_token_to_piece(self.pointer, token, buffer, 1024, 0, True)
+        return buffer.raw[:size]
+
+    def tokenize(self, text: bytes) -> list[int]:
+        tokens = (c_int32 * (len(text) + 8))()
+        count = self._library.llama_tokenize(
+            self.pointer, text, len(text), tokens, len(tokens), False, False
+        )
+        return tokens[:count]
+
+    def close(self) -> None:
+        self._library.llama_model_free(self._model)

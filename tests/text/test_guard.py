@@ -15,10 +15,25 @@ from puna.text.tokens import Specials
 
 Vocabularies = Callable[[str], Vocabulary]
 
-NAMES = (
-    "aquila baichuan command-r deepseek-coder deepseek-llm falcon gemma-4 gpt-2 gpt-neox llama-bpe "
-    "llama-spm mpt phi-3 qwen2 qwen35 refact starcoder"
-).split()
+NAMES = [
+    "aquila",
+    "baichuan",
+    "command-r",
+    "deepseek-coder",
+    "deepseek-llm",
+    "falcon",
+    "gemma-4",
+    "gpt-2",
+    "gpt-neox",
+    "llama-bpe",
+    "llama-spm",
+    "mpt",
+    "phi-3",
+    "qwen2",
+    "qwen35",
+    "refact",
+    "starcoder",
+]
 # These change the characters of any text (case, accents, spaces), so none comes back as it was.
 LOSSY = ["bert-bge", "nomic-bert-moe"]
 

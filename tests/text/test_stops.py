@@ -1,5 +1,7 @@
 """Stop strings: the first one cuts, at the same place however the text comes in."""
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,7 +30,7 @@ def test_pieces_joined_are_the_text_up_to_the_first_stop(
     borders = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
     watch = Stops(stops)
     shown = ""
-    for start, end in zip(borders, borders[1:], strict=False):
+    for start, end in pairwise(borders):
         shown += watch.push(text[start:end])
         if watch.hit is None:
             held = text[:end][len(shown) :]

@@ -89,6 +89,16 @@ def test_a_partition_tokenised_is_what_the_library_makes_of_the_whole(
     equal()
 
 
+@pytest.mark.parametrize("name", ["llama-spm", "phi-3", "qwen2"])
+def test_a_text_that_goes_on_another_gets_no_space_in_front(
+    name: str, vocabularies: Vocabularies
+) -> None:
+    vocabulary = vocabularies(name)
+    for text in ("world", " world", "|>", "\n\nx", "🦙", ""):
+        tokens = Specials(vocabulary).continued(text)
+        assert b"".join(map(vocabulary.piece, tokens)).decode() == text
+
+
 class Overlapping:
     """A vocabulary whose names run into one another, to see which of them is found."""
 

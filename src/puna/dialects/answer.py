@@ -52,11 +52,15 @@ class Answer(Response):
         try:
             async with asyncio.TaskGroup() as group:
                 watch = group.create_task(_watch(receive))
-                async with aclosing(self._deltas):
-                    await self._answer(send)
-                watch.cancel()
+                # A task of its own, so that a delta wakes it alone, and not all that is around it.
+                group.create_task(self._work(send, watch))
         except* _ClientLeft:
             pass
+
+    async def _work(self, send: Send, watch: asyncio.Task[None]) -> None:
+        async with aclosing(self._deltas):
+            await self._answer(send)
+        watch.cancel()
 
     async def _answer(self, send: Send) -> None:
         raise NotImplementedError

@@ -101,6 +101,25 @@ class GgmlBackendDevType(IntEnum):
     META = 4
 
 
+class GgufType(IntEnum):
+    """enum gguf_type."""
+
+    UINT8 = 0
+    INT8 = 1
+    UINT16 = 2
+    INT16 = 3
+    UINT32 = 4
+    INT32 = 5
+    FLOAT32 = 6
+    BOOL = 7
+    STRING = 8
+    ARRAY = 9
+    UINT64 = 10
+    INT64 = 11
+    FLOAT64 = 12
+    COUNT = 13
+
+
 class MtmdInputChunkType(IntEnum):
     """enum mtmd_input_chunk_type."""
 
@@ -108,6 +127,17 @@ class MtmdInputChunkType(IntEnum):
     IMAGE = 1
     AUDIO = 2
     COUNT = 3
+
+
+class GgufInitParams(C.Structure):
+    """struct gguf_init_params."""
+
+    no_alloc: bool
+    ctx: int | None
+    _fields_ = (
+        ("no_alloc", C.c_bool),
+        ("ctx", C.c_void_p),
+    )
 
 
 class LlamaModelParams(C.Structure):
@@ -511,6 +541,13 @@ PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "llama_model_has_decoder": (C.c_bool, (C.c_void_p,)),
     "llama_model_is_recurrent": (C.c_bool, (C.c_void_p,)),
     "llama_model_is_hybrid": (C.c_bool, (C.c_void_p,)),
+    "llama_model_cls_label": (
+        C.c_char_p,
+        (
+            C.c_void_p,
+            C.c_uint32,
+        ),
+    ),
     "llama_model_is_diffusion": (C.c_bool, (C.c_void_p,)),
     "llama_model_rope_type": (C.c_int32, (C.c_void_p,)),
     "llama_adapter_lora_init": (
@@ -668,6 +705,7 @@ PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
             C.c_int32,
         ),
     ),
+    "llama_get_causal_attn": (C.c_bool, (C.c_void_p,)),
     "llama_get_embeddings_ith": (
         C.c_void_p,
         (
@@ -868,6 +906,35 @@ PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
         ),
     ),
     "ggml_backend_dev_type": (C.c_int32, (C.c_void_p,)),
+    "gguf_init_from_file": (
+        C.c_void_p,
+        (
+            C.c_char_p,
+            GgufInitParams,
+        ),
+    ),
+    "gguf_find_key": (
+        C.c_int64,
+        (
+            C.c_void_p,
+            C.c_char_p,
+        ),
+    ),
+    "gguf_get_kv_type": (
+        C.c_int32,
+        (
+            C.c_void_p,
+            C.c_int64,
+        ),
+    ),
+    "gguf_get_val_str": (
+        C.c_char_p,
+        (
+            C.c_void_p,
+            C.c_int64,
+        ),
+    ),
+    "gguf_free": (None, (C.c_void_p,)),
     "mtmd_context_params_default": (MtmdContextParams, ()),
     "mtmd_init_from_file": (
         C.c_void_p,
@@ -1013,6 +1080,7 @@ class Functions:
     llama_model_has_decoder: Callable[..., bool]
     llama_model_is_recurrent: Callable[..., bool]
     llama_model_is_hybrid: Callable[..., bool]
+    llama_model_cls_label: Callable[..., bytes | None]
     llama_model_is_diffusion: Callable[..., bool]
     llama_model_rope_type: Callable[..., int]
     llama_adapter_lora_init: Callable[..., int | None]
@@ -1039,6 +1107,7 @@ class Functions:
     llama_synchronize: Callable[..., None]
     llama_get_logits: Callable[..., int | None]
     llama_get_logits_ith: Callable[..., int | None]
+    llama_get_causal_attn: Callable[..., bool]
     llama_get_embeddings_ith: Callable[..., int | None]
     llama_get_embeddings_seq: Callable[..., int | None]
     llama_vocab_type: Callable[..., int]
@@ -1084,6 +1153,11 @@ class Functions:
     ggml_backend_dev_description: Callable[..., bytes | None]
     ggml_backend_dev_memory: Callable[..., None]
     ggml_backend_dev_type: Callable[..., int]
+    gguf_init_from_file: Callable[..., int | None]
+    gguf_find_key: Callable[..., int]
+    gguf_get_kv_type: Callable[..., int]
+    gguf_get_val_str: Callable[..., bytes | None]
+    gguf_free: Callable[..., None]
     mtmd_context_params_default: Callable[..., MtmdContextParams]
     mtmd_init_from_file: Callable[..., int | None]
     mtmd_free: Callable[..., None]

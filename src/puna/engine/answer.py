@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from puna.engine.constraints import Compiled
 from puna.engine.prompts import Prompt
 from puna.engine.sequence import Output, Request
+from puna.engine.speculation import Speculation
 from puna.engine.transcript import Transcript
 from puna.jobs import (
     Delta,
@@ -64,7 +65,15 @@ class Answer:
         """The choices that have not ended."""
         return [i for i, transcript in enumerate(self._transcripts) if not transcript.finished]
 
-    def requests(self, length: int, constraint: Compiled | None) -> list[Request]:
+    def requests(
+        self,
+        length: int,
+        constraint: Compiled | None,
+        gate: tuple[int, ...] = (),
+        adapters: tuple[tuple[int, float], ...] = (),
+        *,
+        speculate: bool = False,
+    ) -> list[Request]:
         """What the engine is asked for: one request for each choice."""
         job = self.job
         requests: list[Request] = []
@@ -80,12 +89,16 @@ class Answer:
                     sampling=job.sampling,
                     limits=job.limits,
                     constraint=constraint,
+                    gate=gate,
                     logprobs=job.logprobs,
                     prompt_logprobs=job.prompt_logprobs if choice == 0 else None,
                     shift=job.fit.shift,
                     keep=max(job.fit.keep, 0),
                     rank=_RANKS[job.owner.priority],
+                    speculation=Speculation(self._prompt.tokens) if speculate else None,
                     after=requests[0].key if requests else "",
+                    adapters=adapters,
+                    pictures=self._prompt.pictures,
                     emitted=before.tokens if before else (),
                     sampler=before.sampler if before else b"",
                     memory=before.memory if before else b"",

@@ -78,9 +78,10 @@ class Vocabulary:
         )
 
     def _spellings(self, text: bytes) -> Iterable[tuple[int, ...]]:
-        yield from ((token,) for token in self._containing(text))
+        alone = np.fromiter(self._containing(text), np.intp)
+        yield from ((token,) for token in alone.tolist())
         for cut in range(1, len(text)):
-            heads = self._ending(text[:cut])
+            heads = np.setdiff1d(self._ending(text[:cut]), alone)
             if heads.size:
                 tail = tuple(self._tokenize(text[cut:])[:_LONGEST_TAIL])
                 yield from ((head, *tail) for head in heads.tolist())

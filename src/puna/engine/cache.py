@@ -10,6 +10,7 @@ from itertools import count
 
 from puna.engine.cells import Cells
 from puna.engine.context import Context
+from puna.engine.pictures import cut_before
 from puna.engine.prefixes import Prefixes, shared_length
 
 
@@ -46,7 +47,8 @@ class Cache:
         """
         if not self.slots_free:
             return None
-        source, length = self._source(space, tokens[:-1])
+        source, length = self._source(space, tuple(tokens[:-1]))
+        length = cut_before(tokens, length)
         if source is not None and source in self._kept and self._may_take(source, length):
             return self._take(source, space, length, len(tokens) + spare)
         if not self._make_room(len(tokens) - length + spare, source):
@@ -71,7 +73,9 @@ class Cache:
 
     def cut(self, slot: int, length: int) -> bool:
         """Keep only the first tokens; False, and the slot holds nothing, where that cannot be."""
-        if self.cells.length(slot) == length and self._context.span(slot)[1] < length:
+        if self.cells.length(slot) == length and self._context.span(slot)[1] <= self._context.end(
+            slot, length
+        ):
             return True
         kept = length > 0 and self._context.keep(slot, length)
         if not kept:
@@ -105,7 +109,7 @@ class Cache:
         self.cells.grow(slot, length)
         return True
 
-    def _source(self, space: Hashable, tokens: Sequence[int]) -> tuple[int | None, int]:
+    def _source(self, space: Hashable, tokens: tuple[int, ...]) -> tuple[int | None, int]:
         if self._context.model.recurrent:
             return self._whole(space, tokens)
         length, slots = self._prefixes.longest(space, tokens)
@@ -116,7 +120,7 @@ class Cache:
             slots, key=lambda slot: (slot not in self._kept, self._rest(slot, length))
         ), length
 
-    def _whole(self, space: Hashable, tokens: Sequence[int]) -> tuple[int | None, int]:
+    def _whole(self, space: Hashable, tokens: tuple[int, ...]) -> tuple[int | None, int]:
         """The kept slot whose tokens all are the beginning: a state cannot be cut back."""
         best, longest = None, 0
         for slot in self._kept:

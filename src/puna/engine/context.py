@@ -4,25 +4,23 @@ It knows sequences only by their numbers. Who runs when is no matter of this roo
 """
 
 import ctypes as C
-from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-import numpy.typing as npt
 
 from puna.engine import abi
+from puna.engine.batches import Batch, Floats, Span, VectorBatch
 from puna.engine.model import Model
+from puna.engine.pictures import Picture
+from puna.engine.positions import Positions, Stretch
 from puna.errors import EngineFailed, LoadFailed
 from puna.protocol import Placement
-
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int32]
 
 MAX_SEQUENCES = 256
 # Rows of logits that one step may ask for beyond one for each sequence.
 EXTRA_OUTPUTS = 64
 
-_FLASH = {"auto": -1, "off": 0, "on": 1}
+FLASH = {"auto": -1, "off": 0, "on": 1}
 
 
 class Outcome(IntEnum):
@@ -33,34 +31,24 @@ class Outcome(IntEnum):
     ABORTED = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Tokens that one sequence brings to a step, and which of them want logits.
-
-    `outputs` counts from the end: 1 is the last token only.
-    """
-
-    slot: int
-    position: int
-    tokens: list[int]
-    outputs: int
-
-
 class Context:
-    """One KV cache over a model's weights."""
+    """One KV cache over a model's weights.
+
+    With `pooling` it is for embedding: its outputs are one vector for each sequence.
+    """
 
     def __init__(
         self,
         model: Model,
         placement: Placement,
         *,
-        embeddings: bool = False,
+        pooling: abi.LlamaPoolingType | None = None,
         adapters: tuple[tuple[int, float], ...] = (),
     ) -> None:
         self.model = model
         self._call = model.library.call
         self.outputs_max = min(placement.batch, placement.sequences + EXTRA_OUTPUTS)
-        params = self._params(placement, embeddings)
+        params = self._params(placement, pooling)
         # A C function that reads one byte: libc's strlen, so that no step waits for the GIL.
         self._abort = C.create_string_buffer(2)
         params.abort_callback = C.cast(C.CDLL(None).strlen, C.c_void_p).value
@@ -77,27 +65,33 @@ class Context:
         self.slots: int = self._call.llama_n_seq_max(self._pointer)
         self.pooled = placement.pooled
         self._slides = model.window > 0
-        self._batch = _Batch(placement.batch)
+        self._batch = Batch(placement.batch)
         self._rows: list[int] = []
+        self._positions = Positions()
         # Between streams the library copies at the next step only, so until then the target's
         # cells are not there to be read, nor may the source's be written by hand.
         self._copying: set[int] = set()
         self.batch = placement.batch
+        self._adapters: tuple[tuple[int, float], ...] = ()
         self.adapters(adapters)
 
-    def _params(self, placement: Placement, embeddings: bool) -> abi.LlamaContextParams:
+    def _params(
+        self, placement: Placement, pooling: abi.LlamaPoolingType | None
+    ) -> abi.LlamaContextParams:
         params: abi.LlamaContextParams = self._call.llama_context_default_params()
         shares = 1 if placement.pooled else placement.sequences
         params.n_ctx = placement.context * shares
         params.n_batch = params.n_ubatch = placement.batch
         params.n_seq_max = placement.sequences
-        params.n_outputs_max = 0 if embeddings else self.outputs_max
-        params.n_threads = params.n_threads_batch = placement.threads or _cores()
+        params.n_outputs_max = self.outputs_max if pooling is None else 0
+        params.n_threads = params.n_threads_batch = placement.threads or cores()
         params.kv_unified = placement.pooled
-        params.flash_attn_type = _FLASH[placement.flash_attention]
+        params.flash_attn_type = FLASH[placement.flash_attention]
         params.type_k = abi.TENSOR_TYPES[placement.cache_type_k]
         params.type_v = abi.TENSOR_TYPES[placement.cache_type_v]
-        params.embeddings = embeddings
+        if pooling is not None:
+            params.embeddings = True
+            params.pooling_type = pooling
         params.no_perf = True
         return params
 
@@ -116,36 +110,56 @@ class Context:
 
     def adapters(self, adapters: tuple[tuple[int, float], ...]) -> None:
         """Apply these LoRA adapters from now on; they hold for all sequences of a step."""
+        if adapters == self._adapters:
+            return
         pointers = (C.c_void_p * max(len(adapters), 1))(*(pointer for pointer, _ in adapters))
         scales = (C.c_float * max(len(adapters), 1))(*(scale for _, scale in adapters))
         if self._call.llama_set_adapters_lora(
             self.pointer, C.addressof(pointers), len(adapters), C.addressof(scales)
         ):
             raise EngineFailed("The engine could not apply the adapters.")
+        self._adapters = adapters
+
+    @property
+    def autoregressive(self) -> bool:
+        """Whether it remembers, and each token sees only those before it: what generating needs."""
+        return bool(self._memory) and self._call.llama_get_causal_attn(self.pointer)
 
     # Steps
 
     def step(self, spans: list[Span]) -> Outcome:
         """Run the model over these spans. Their rows of logits then lie in their order."""
-        self._rows = self._batch.fill(spans)
+        places = [self._positions.of(span.slot, span.position) for span in spans]
+        self._rows = self._batch.fill(spans, places)
+        return self._decode(self._batch.struct)
+
+    def step_picture(
+        self, slot: int, place: int, picture: Picture, vectors: Floats, *, causal: bool
+    ) -> Outcome:
+        """Run the model over an image's vectors; the last one's logits are row 0."""
+        start = self._positions.of(slot, place)
+        positions = picture.positions(start)
+        if len(positions) > 1:
+            last = int(positions[0].max())
+            self._positions.add(slot, Stretch(place, picture.cells, picture.length, last))
+        self._call.llama_set_causal_attn(self.pointer, causal)
+        outcome = Outcome.DONE
+        for begin in range(0, picture.cells, self.batch):
+            part = slice(begin, begin + self.batch)
+            batch = VectorBatch(slot, positions[:, part], vectors[part])
+            outcome = self._decode(batch.struct)
+            self._rows = [len(batch) - 1]
+            if outcome is not Outcome.DONE:
+                break
+        self._call.llama_set_causal_attn(self.pointer, True)
+        return outcome
+
+    def _decode(self, batch: abi.LlamaBatch) -> Outcome:
         self._copying.clear()
-        result = self._call.llama_decode(self.pointer, self._batch.struct)
+        result = self._call.llama_decode(self.pointer, batch)
         if result < 0 or result > Outcome.ABORTED:
             raise EngineFailed(f"The engine failed in a step ({result}).")
         return Outcome(result)
-
-    def step_vectors(self, slot: int, positions: Ints, vectors: Floats) -> Outcome:
-        """Run the model over vectors (of an image) in the place of tokens."""
-        batch = _VectorBatch(slot, positions, vectors)
-        self._copying.clear()
-        result = self._call.llama_decode(self.pointer, batch.struct)
-        if result < 0 or result > Outcome.ABORTED:
-            raise EngineFailed(f"The engine failed in a step over an image ({result}).")
-        return Outcome(result)
-
-    def causal(self, causal: bool) -> None:
-        """Whether a token sees only what is before it."""
-        self._call.llama_set_causal_attn(self.pointer, causal)
 
     def logits(self, row: int) -> Floats:
         """Row `row` of the last step's logits: the library's own memory until the next step."""
@@ -177,11 +191,16 @@ class Context:
 
     def clear(self, slot: int) -> None:
         """Forget a sequence."""
+        self._positions.cut(slot, 0)
         self._call.llama_memory_seq_rm(self._memory, slot, -1, -1)
 
     def trim(self, slot: int, length: int) -> bool:
         """Keep only the first tokens of a sequence; False where the cache cannot be cut."""
-        return self._call.llama_memory_seq_rm(self._memory, slot, length, -1)
+        position = self._positions.of(slot, length)
+        if not self._call.llama_memory_seq_rm(self._memory, slot, position, -1):
+            return False
+        self._positions.cut(slot, length)
+        return True
 
     def copy(self, source: int, target: int, length: int) -> bool:
         """Give `target`, which must be empty, the first tokens of `source`.
@@ -190,7 +209,9 @@ class Context:
         """
         # Between streams only whole sequences can be copied, so the rest is cut off afterwards.
         whole = not self.pooled or self.model.recurrent
-        self._call.llama_memory_seq_cp(self._memory, source, target, -1, -1 if whole else length)
+        end = -1 if whole else self._positions.of(source, length)
+        self._call.llama_memory_seq_cp(self._memory, source, target, -1, end)
+        self._positions.copy(source, target, length)
         if self._holds(target, length):
             if not self.pooled:
                 self._copying |= {source, target}
@@ -207,14 +228,19 @@ class Context:
 
     def _holds(self, slot: int, length: int) -> bool:
         """Cut to `length`, and say whether what attention needs of it is really there."""
-        if self.span(slot)[1] > length - 1 and not self.trim(slot, length):
+        last = self.end(slot, length)
+        if self.span(slot)[1] > last and not self.trim(slot, length):
             return False
         least, most = self.span(slot)
-        if most != length - 1:
+        if most != last:
             return False
         # A recurrent model's state stands at its last token only; a sliding window's cache may
         # have lost the beginning, which it does not need.
-        return self.model.recurrent or least <= max(0, length - self.model.window) * self._slides
+        return self.model.recurrent or least <= max(0, last + 1 - self.model.window) * self._slides
+
+    def end(self, slot: int, length: int) -> int:
+        """The last position that the first tokens of a sequence have, -1 if none."""
+        return self._positions.last(slot, length)
 
     def span(self, slot: int) -> tuple[int, int]:
         """The first and the last position that the cache holds of a sequence, -1 if none."""
@@ -230,86 +256,21 @@ class Context:
         size = self._call.llama_state_seq_get_size(self.pointer, slot)
         buffer = (C.c_uint8 * size)()
         written = self._call.llama_state_seq_get_data(self.pointer, buffer, size, slot)
-        return bytes(memoryview(buffer)[:written])
+        return self._positions.pack(slot) + bytes(memoryview(buffer)[:written])
 
     def restore(self, slot: int, state: bytes) -> bool:
         """Bring back what `save` gave, into an empty sequence; False where that cannot be."""
         if slot in self._copying or not state:
             return False
+        state = self._positions.unpack(slot, state)
         if self._call.llama_state_seq_set_data(self.pointer, state, len(state), slot):
             return True
         self.clear(slot)
         return False
 
 
-class _Batch:
-    """The library's batch over arrays of our own, filled without a loop over tokens."""
-
-    def __init__(self, room: int) -> None:
-        self._token = np.zeros(room, np.int32)
-        self._position = np.zeros(room, np.int32)
-        self._counts = np.ones(room, np.int32)
-        self._slot = np.zeros(room, np.int32)
-        addresses = self._slot.ctypes.data + np.arange(room, dtype=np.uint64) * 4
-        self._slots = addresses.astype(np.uint64)
-        self._wanted = np.zeros(room, np.int8)
-        self.struct = abi.LlamaBatch(
-            0,
-            self._token.ctypes.data,
-            None,
-            self._position.ctypes.data,
-            self._counts.ctypes.data,
-            self._slots.ctypes.data,
-            self._wanted.ctypes.data,
-        )
-
-    def fill(self, spans: list[Span]) -> list[int]:
-        """Lay the spans one behind another; the indexes of those that want logits."""
-        at = 0
-        rows: list[int] = []
-        for span in spans:
-            count = len(span.tokens)
-            end = at + count
-            if count == 1:
-                self._token[at] = span.tokens[0]
-                self._position[at] = span.position
-                self._slot[at] = span.slot
-                self._wanted[at] = span.outputs
-            else:
-                self._token[at:end] = span.tokens
-                self._position[at:end] = np.arange(span.position, span.position + count)
-                self._slot[at:end] = span.slot
-                self._wanted[at:end] = 0
-                self._wanted[end - span.outputs : end] = 1
-            rows.extend(range(end - span.outputs, end))
-            at = end
-        self.struct.n_tokens = at
-        return rows
-
-
-class _VectorBatch:
-    """A batch of vectors; positions may have several rows (M-RoPE)."""
-
-    def __init__(self, slot: int, positions: Ints, vectors: Floats) -> None:
-        count = len(vectors)
-        self._vectors = np.ascontiguousarray(vectors)
-        self._positions = np.ascontiguousarray(positions, dtype=np.int32)
-        self._counts = np.ones(count, np.int32)
-        self._slot = np.full(count, slot, np.int32)
-        self._slots = self._slot.ctypes.data + np.arange(count, dtype=np.uint64) * 4
-        self._wanted = np.zeros(count, np.int8)
-        self.struct = abi.LlamaBatch(
-            count,
-            None,
-            self._vectors.ctypes.data,
-            self._positions.ctypes.data,
-            self._counts.ctypes.data,
-            self._slots.ctypes.data,
-            self._wanted.ctypes.data,
-        )
-
-
-def _cores() -> int:
+def cores() -> int:
+    """How many threads a step is computed with where nobody says it."""
     import psutil
 
     return psutil.cpu_count(logical=False) or psutil.cpu_count() or 1

@@ -27,11 +27,11 @@ def pick(weights: Weights, chance: float) -> int:
     if weights.size <= CHUNK:
         return _pick(weights, chance)
     sums = chunk_sums(weights)
-    before = sums.cumsum()
+    running = sums.cumsum()
     chunk = _pick(sums, chance)
-    inside = weights[chunk * CHUNK : (chunk + 1) * CHUNK]
-    share = (chance * before[-1] - (before[chunk] - sums[chunk])) / sums[chunk]
-    return chunk * CHUNK + _pick(inside, max(share, 0.0))
+    before = float(running[chunk - 1]) if chunk else 0.0
+    share = (chance * float(running[-1]) - before) / float(sums[chunk])
+    return chunk * CHUNK + _pick(weights[chunk * CHUNK : (chunk + 1) * CHUNK], share)
 
 
 def _pick(weights: Weights, chance: float) -> int:

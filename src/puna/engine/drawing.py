@@ -1,11 +1,22 @@
 """From logits to tokens: each sequence's sampler, constraint and drafts, and when it ends."""
 
+from dataclasses import replace
+
+from msgspec import structs
+
 from puna.engine.breakers import Breakers
 from puna.engine.breakers import Vocabulary as Spellings
 from puna.engine.context import Context
+from puna.engine.gate import Gate
 from puna.engine.logprobs import prompt_scores
+from puna.engine.pictures import check_whole
 from puna.engine.sampling import Drawn, Sampler
 from puna.engine.sequence import Finish, Output, Request, Sequence
+from puna.engine.steps import Share
+from puna.errors import MissingCapability
+from puna.jobs import Sampling
+
+MAX_DRAFT = 8
 
 
 class Drawing:
@@ -19,13 +30,16 @@ class Drawing:
 
     def sequence(self, request: Request, arrival: int) -> Sequence:
         """A sequence for this request; what it emitted before is replayed."""
-        sampling = request.sampling
+        check_whole(request.tokens, request.pictures)
+        if request.pictures and request.prompt_logprobs is not None:
+            raise MissingCapability("A prompt with images has no log-probabilities.")
+        sampling = self._suppressed(request.sampling)
         sampler = Sampler(
             sampling,
             request.limits,
             seed=request.seed,
             vocabulary=self._vocabulary.size,
-            prompt=request.tokens,
+            prompt=tuple(token for token in request.tokens if token >= 0),
             end_tokens=tuple(self._vocabulary.end_tokens),
             logprobs=request.logprobs,
             breakers=self._broken_by(sampling.dry_breakers) if sampling.dry_multiplier else None,
@@ -34,17 +48,28 @@ class Drawing:
             request,
             arrival,
             sampler,
-            request.constraint.matcher() if request.constraint else None,
+            Gate(request.constraint.matcher(), request.gate) if request.constraint else None,
             tokens=list(request.tokens),
             prompt=len(request.tokens),
         )
         for token in request.emitted:
-            self._accept(sequence, token)
+            sequence.append(token)
             if len(sequence.tokens) >= request.length:
                 sequence.shift()
         sampler.restore(request.sampler)
         sequence.announced = bool(request.emitted)
         return sequence
+
+    def drafted(self, shares: list[Share], cost: float, room: int) -> list[Share]:
+        """The shares of a step without prefill, with guesses behind those that are worth it."""
+        outputs = self._context.outputs_max - len(shares)
+        drafted: list[Share] = []
+        for share in shares:
+            most = min(MAX_DRAFT, outputs, room, share.sequence.room - 1)
+            drafts = share.sequence.draft(cost, most) if most > 0 else []
+            outputs, room = outputs - len(drafts), room - len(drafts)
+            drafted.append(replace(share, drafts=drafts))
+        return drafted
 
     def prompt_logprobs(self, sequence: Sequence, rows: range) -> None:
         """Score the prompt's tokens that follow those just computed; before `computed` moves."""
@@ -82,7 +107,7 @@ class Drawing:
         output.count += 1
         if self._ends(request, token):
             return Finish("stop", None if token in self._vocabulary.end_tokens else token)
-        self._accept(sequence, token)
+        sequence.append(token)
         output.drawn.append(drawn)
         if sequence.exhausted:
             return Finish("length")
@@ -93,29 +118,29 @@ class Drawing:
         request, matcher = sequence.request, sequence.matcher
         if matcher is None:
             return None
-        if matcher.done:
+        if matcher.stopped:
             return Finish("stop")
         if request.logprobs is not None:
             return None
-        room = request.length - len(sequence.tokens)
-        for token in matcher.forced()[:room]:
-            self._accept(sequence, token)
+        for token in matcher.forced()[: request.length - len(sequence.tokens)]:
+            sequence.append(token)
             output.drawn.append(Drawn(token))
             output.count += 1
             if sequence.exhausted:
                 return Finish("length")
-        return Finish("stop") if matcher.done else None
-
-    def _accept(self, sequence: Sequence, token: int) -> None:
-        sequence.append(token)
-        sequence.sampler.accept(token)
-        if sequence.matcher is not None:
-            sequence.matcher.accept(token)
+        return Finish("stop") if matcher.stopped else None
 
     def _ends(self, request: Request, token: int) -> bool:
         if token in request.limits.stop_tokens:
             return True
         return token in self._vocabulary.end_tokens and not request.limits.ignore_eos
+
+    def _suppressed(self, sampling: Sampling) -> Sampling:
+        """The sampling, without the tokens that the model's file says must never be drawn."""
+        never = self._vocabulary.suppressed
+        if not never:
+            return sampling
+        return structs.replace(sampling, banned_tokens=sampling.banned_tokens + never)
 
     def _broken_by(self, texts: tuple[str, ...]) -> Breakers:
         if texts not in self._breakers:

@@ -16,7 +16,8 @@ from puna.engine.drawing import Drawing
 from puna.engine.roster import Roster
 from puna.engine.sequence import Finish, Output, Request, Sequence
 from puna.engine.steps import Share, Tempo, plan
-from puna.errors import EngineFailed, PunaError
+from puna.engine.vision import Projector
+from puna.errors import EngineFailed, MissingCapability, PunaError
 from puna.protocol import Busyness, Pace
 
 _Command = Callable[[], None]
@@ -35,14 +36,19 @@ class Engine:
         pace: Pace,
         emit: Callable[[list[Output]], None],
         failed: Callable[[PunaError], None],
+        *,
+        projector: Projector | None = None,
     ) -> None:
         self._context = context
         self._emit = emit
         self._failed = failed
+        self._projector = projector
         self._drawing = Drawing(context)
         self._recurrent = context.model.recurrent
         cache = self._cache = Cache(context)
-        self.roster = Roster(cache, pace.whole_prompt, recurrent=self._recurrent)
+        # Half a step at most, so that what goes in whole always finds the room for it.
+        whole_prompt = min(pace.whole_prompt, context.batch // 2)
+        self.roster = Roster(cache, whole_prompt, recurrent=self._recurrent)
         self._tempo = Tempo(pace, context.batch)
         self._outputs: dict[str, Output] = {}
         self._arrivals = count()
@@ -155,11 +161,13 @@ class Engine:
         shares = self._shares()
         if not shares:
             return
-        spans = [_span(share) for share in shares]
         self._context.ready()
+        self._context.adapters(shares[0].sequence.request.adapters)
         self._stepping = frozenset(share.sequence.request.key for share in shares)
         began = time.perf_counter()
-        outcome = self._context.step(spans)
+        outcome = self._compute(shares)
+        if outcome is None:
+            return
         seconds = time.perf_counter() - began
         self._stepping = frozenset()
         self.steps += 1
@@ -175,10 +183,32 @@ class Engine:
                 self._undo(shares)
                 self._make_way(shares[0].sequence)
 
+    def _compute(self, shares: list[Share]) -> Outcome | None:
+        """Run the model over text, or over an image; None if there is nothing to be seen in it."""
+        sequence, picture = shares[0].sequence, shares[0].picture
+        if picture is None:
+            return self._context.step([_span(share) for share in shares])
+        try:
+            if self._projector is None:
+                raise MissingCapability("This model cannot see images.")
+            vectors = self._projector.vectors(picture)
+        except PunaError as error:
+            self._undo(shares)
+            self._output(sequence.request.key).error = error.report()
+            self.roster.leave(sequence)
+            return None
+        causal = self._projector.causal
+        return self._context.step_picture(
+            sequence.slot, sequence.computed, picture, vectors, causal=causal
+        )
+
     def _shares(self) -> list[Share]:
         """The next step's shares, with cells for all of them; some may have to make way."""
         running = sorted(self.roster.running.values(), key=lambda one: one.turn)
         shares = plan(running, self._tempo, self._context.batch, self._context.outputs_max)
+        if all(share.sequence.started for share in shares) and not self._recurrent:
+            cost = self._tempo.draft_cost(len(shares))
+            shares = self._drawing.drafted(shares, cost, self._room_to_guess(shares))
         shares.sort(key=lambda share: share.sequence.entitlement)
         for share in shares:
             sequence = share.sequence
@@ -186,6 +216,12 @@ class Engine:
             while sequence.slot >= 0 and not self._cache.grow(sequence.slot, need):
                 self._make_way(sequence)
         return [share for share in shares if share.sequence.slot >= 0]
+
+    def _room_to_guess(self, shares: list[Share]) -> int:
+        """Guesses never cost anybody a place in the cache, nor the step its size."""
+        room = self._context.batch - sum(share.tokens for share in shares)
+        cells = self._cache.cells
+        return min(room, cells.free - 2 * len(shares)) if cells.pooled else room
 
     def _make_way(self, sequence: Sequence) -> None:
         if len(self.roster.running) > 1:
@@ -224,7 +260,7 @@ class Engine:
         if not sequence.started:
             output.progress = min(sequence.computed, sequence.prompt)
             self._cache.hold(sequence.slot, sequence.tokens[: sequence.computed])
-            self.roster.next_turn(sequence)
+        self.roster.next_turn(sequence)
         if not complete:
             return None
         if not sequence.started:

@@ -91,19 +91,27 @@ class Model:
         return is_recurrent or self._call.llama_model_is_hybrid(self.pointer)
 
     @property
-    def generates(self) -> bool:
-        """Whether the model can go on with a text (embedding models cannot)."""
-        return self._call.llama_model_has_decoder(self.pointer) and self.architecture not in (
-            "bert",
-            "nomic-bert",
-            "nomic-bert-moe",
-            "jina-bert-v2",
-            "jina-bert-v3",
-            "modern-bert",
-            "neo-bert",
-            "eurobert",
-            "gemma-embedding",
-        )
+    def encodes(self) -> bool:
+        """Whether an encoder comes before the model itself, as in T5."""
+        return self._call.llama_model_has_encoder(self.pointer)
+
+    @cached_property
+    def pooling(self) -> abi.LlamaPoolingType | None:
+        """How the file says that outputs become one vector; None where it is not made for that."""
+        declared = self.metadata(f"{self.architecture}.pooling_type")
+        if declared is None:
+            is_classifier = self._call.llama_model_cls_label(self.pointer, 0) is not None
+            return abi.LlamaPoolingType.RANK if is_classifier else None
+        try:
+            pooling = abi.LlamaPoolingType(int(declared))
+        except ValueError:
+            raise BadModelFile(f"The model's file has an unknown pooling: {declared}.") from None
+        return pooling if pooling > abi.LlamaPoolingType.NONE else None
+
+    @property
+    def causal(self) -> bool:
+        """Whether the file lets each token see only those before it."""
+        return self.metadata(f"{self.architecture}.attention.causal") != "false"
 
     @property
     def size(self) -> int:
@@ -130,7 +138,15 @@ class Model:
     @cached_property
     def template(self) -> str:
         """The chat template in the file, or an empty text."""
-        found: int | bytes | None = self._call.llama_model_chat_template(self.pointer, None)
+        return self._template(None)
+
+    @cached_property
+    def rerank_template(self) -> str:
+        """How the file wants a query and a document put together, or an empty text."""
+        return self._template(b"rerank")
+
+    def _template(self, name: bytes | None) -> str:
+        found: int | bytes | None = self._call.llama_model_chat_template(self.pointer, name)
         return found.decode("utf-8", "replace") if isinstance(found, bytes) else ""
 
     def metadata(self, key: str) -> str | None:

@@ -29,7 +29,7 @@ from puna.jobs import Limits, Sampling
 
 # As llguidance fills it: one bit for each token in words of 32, the lowest bit first. Tokens
 # beyond its end are not allowed.
-Mask = NDArray[np.int32]
+Mask = NDArray[np.uint32] | NDArray[np.int32]
 
 _MU = struct.Struct("<d")
 # So few tokens are looked at one by one rather than found among all.
@@ -104,16 +104,21 @@ class Sampler:
 
         The logits are changed and put back meanwhile: no one else may read them at the time.
         """
-        scale = None if self._logprobs is None else Scale(Candidates(logits), self._logprobs)
         left, weights = self.choices(logits, mask)
         place = pick(weights, uniform(self._seed, self._outputs, "token"))
         token = left.id_at(place)
         if self._sampling.mirostat:
             self._surprise = (token, math.log2(total(weights) / float(weights[place])))
-        return Drawn(token) if scale is None else Drawn(token, scale.of(token), scale.top)
+        if self._logprobs is None:
+            return Drawn(token)
+        scale = Scale(Candidates(logits), self._logprobs)
+        return Drawn(token, scale.of(token), scale.top)
 
     def choices(self, logits: Logits, mask: Mask | None = None) -> tuple[Candidates, Weights]:
-        """The tokens from which the next one is drawn, and what each weighs."""
+        """The tokens from which the next one is drawn, and what each weighs.
+
+        Their logits may be those of the row, from which all adjustments are gone by then.
+        """
         ends = self._ends.banned(self._outputs)
         # Where a constraint leaves only tokens that end, an end comes however short it is.
         for banned in (ends, ends[:0]) if ends.size else (ends,):

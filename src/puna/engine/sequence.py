@@ -1,11 +1,14 @@
 """One output on its way: what the engine was asked, how far it is, and what it gives back."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
-from puna.engine.constraints import Compiled, Matcher
+from puna.engine.constraints import Compiled
+from puna.engine.gate import Gate
 from puna.engine.logprobs import Scored
+from puna.engine.pictures import Picture, cut_after, cut_before, text_length
 from puna.engine.sampling import Drawn, Sampler
+from puna.engine.speculation import Speculation
 from puna.errors import ErrorReport
 from puna.jobs import FinishReason, Limits, Sampling
 
@@ -15,8 +18,10 @@ class Request:
     """What the engine is asked for: tokens in, tokens out.
 
     `length` is how many tokens the sequence may have in all. `after` names a request whose prompt
-    this one shares, so that it waits for that one's prefill. `emitted`, `sampler` and `memory` are
-    of a request that ran before, here or elsewhere.
+    this one shares, so that it waits for that one's prefill. The constraint holds once the tokens
+    of the gate have come, at once if there are none. `speculation` knows the prompt, and
+    is this request's own. `emitted`, `sampler` and `memory` are of a request that ran before, here
+    or elsewhere. `pictures` are what negative tokens stand for.
     """
 
     key: str
@@ -27,14 +32,16 @@ class Request:
     sampling: Sampling = field(default_factory=Sampling)
     limits: Limits = field(default_factory=Limits)
     constraint: Compiled | None = None
+    gate: tuple[int, ...] = ()
     logprobs: int | None = None
     prompt_logprobs: int | None = None
     shift: bool = False
     keep: int = 0
     rank: int = 0
     after: str = ""
-    speculate: bool = True
+    speculation: Speculation | None = None
     adapters: tuple[tuple[int, float], ...] = ()
+    pictures: Mapping[int, Picture] = field(default_factory=dict[int, Picture])
     emitted: tuple[int, ...] = ()
     sampler: bytes = b""
     memory: bytes = b""
@@ -90,7 +97,7 @@ class Sequence:
     request: Request
     arrival: int
     sampler: Sampler
-    matcher: Matcher | None
+    matcher: Gate | None
     tokens: list[int]
     prompt: int
     slot: int = -1
@@ -111,6 +118,26 @@ class Sequence:
         return len(self.tokens) - self.computed
 
     @property
+    def room(self) -> int:
+        """How many more tokens may come, by the request's limit and its length."""
+        room = self.request.length - len(self.tokens)
+        most = self.request.limits.max_tokens
+        return room if most is None else min(room, most - len(self.emitted))
+
+    @property
+    def picture(self) -> Picture | None:
+        """The image that is to be computed next, if it is one's turn."""
+        token = self.tokens[self.computed] if self.pending else 0
+        return self.request.pictures[token] if token < 0 else None
+
+    @property
+    def text(self) -> int:
+        """How many of the pending tokens come before the next image."""
+        if not self.request.pictures or self.started:
+            return self.pending
+        return text_length(self.tokens, self.computed)
+
+    @property
     def exhausted(self) -> bool:
         """Whether as many tokens are out as were asked for."""
         most = self.request.limits.max_tokens
@@ -125,14 +152,26 @@ class Sequence:
         """One more token has been emitted."""
         self.tokens.append(token)
         self.emitted.append(token)
+        self.sampler.accept(token)
+        if self.matcher is not None:
+            self.matcher.accept(token)
+        if self.request.speculation is not None:
+            self.request.speculation.accept(token)
+
+    def draft(self, cost: float, most: int) -> list[int]:
+        """A guess at the next tokens, if there is one that is worth its cost."""
+        if self.request.speculation is None or self.pending != 1:
+            return []
+        drafts = self.request.speculation.draft(cost, most)
+        return drafts[: self.matcher.allowed(drafts)] if self.matcher is not None else drafts
 
     def shift(self) -> int | None:
         """Drop the older half of the tokens behind those to keep, and say how many are kept.
 
         None where there is nothing to drop.
         """
-        keep = min(self.request.keep, self.request.length // 2)
-        drop = (len(self.tokens) - keep) // 2
+        keep = cut_before(self.tokens, min(self.request.keep, self.request.length // 2))
+        drop = cut_after(self.tokens, keep + (len(self.tokens) - keep) // 2) - keep
         if not self.request.shift or drop < 1:
             return None
         del self.tokens[keep : keep + drop]

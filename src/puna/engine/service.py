@@ -103,7 +103,7 @@ class Service:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(BEAT_SECONDS)
-            self._send(Beat(self._loaded.engine.busyness if self._loaded else Busyness()))
+            self._send(Beat(self._loaded.busyness if self._loaded else Busyness()))
 
     # States
 

@@ -1,9 +1,12 @@
 """What the next step computes: every running decode, and as much prefill as its time allows."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from puna.engine.pictures import Picture
 from puna.engine.sequence import Sequence
+from puna.engine.turns import Turns
 from puna.protocol import Pace
 
 # A step of prefill alone ends within this time, so that a newcomer is never kept waiting long.
@@ -11,15 +14,21 @@ ALONE_SECONDS = 0.25
 LEAST_CHUNK = 16
 # So many steps with prefill in them before one without shows what decoding alone takes.
 REFRESH = 48
+# What verifying a guessed token costs, as a part of what an output token takes, until measured.
+DRAFT_COST = 0.4
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A sequence's part of a step: how many pending tokens, and the drafts behind them."""
+    """A sequence's part of a step: how many pending tokens, and the drafts behind them.
+
+    With a picture, the tokens are all of its own, and the share is the whole step.
+    """
 
     sequence: Sequence
     tokens: int
     drafts: list[int] = field(default_factory=list[int])
+    picture: Picture | None = None
 
     @property
     def outputs(self) -> int:
@@ -35,10 +44,10 @@ class Share:
 
 
 class Tempo:
-    """Learns from the clock how large a chunk of prefill a step may take in.
+    """Learns from the clock what steps take, and from that how much may go into one.
 
-    Beside running decodes the chunk is steered so that the step takes `stretch` times what it
-    takes without; alone, so that it takes ALONE_SECONDS.
+    Beside running decodes a chunk of prefill is steered so that the step takes `stretch` times
+    what it takes without; alone, so that it takes ALONE_SECONDS.
     """
 
     def __init__(self, pace: Pace, batch: int) -> None:
@@ -48,6 +57,8 @@ class Tempo:
         self._chunk = min(64.0, batch)
         self._alone = min(64.0, batch)
         self._since = 0
+        self._draft_cost = DRAFT_COST
+        self.turns = Turns()
 
     @property
     def alone(self) -> int:
@@ -62,17 +73,33 @@ class Tempo:
             return 0
         return int(self._chunk)
 
+    def draft_cost(self, decodes: int) -> float:
+        """What a guessed token costs in a step of so many decodes, in output tokens.
+
+        Beyond any price where that is not known, so that a plain step shows it first.
+        """
+        return self._draft_cost if self._bucket(decodes) in self._decode else math.inf
+
     def record(self, shares: list[Share], seconds: float) -> None:
-        """What a step took."""
+        """What a step took; an image's says nothing about the others."""
+        if any(share.picture is not None for share in shares):
+            return
         prefill = sum(share.tokens for share in shares if not share.sequence.started)
         decodes = sum(share.sequence.started for share in shares)
-        if not prefill:
-            bucket = self._bucket(decodes)
-            before = self._decode.get(bucket, seconds)
-            self._decode[bucket] = before + 0.2 * (min(seconds, 4 * before) - before)
+        drafts = sum(len(share.drafts) for share in shares)
+        plain = self._decode.get(self._bucket(decodes))
+        if not prefill and not drafts:
+            before = seconds if plain is None else plain
+            after = before + 0.2 * (min(seconds, 4 * before) - before)
+            self._decode[self._bucket(decodes)] = after
+            # A price that noise has driven up is forgotten, or it would never be measured again.
+            self._draft_cost += 0.01 * (DRAFT_COST - self._draft_cost)
         elif not decodes:
             self._alone = self._steer(self._alone, prefill, ALONE_SECONDS / seconds)
-        elif (plain := self._decode.get(self._bucket(decodes))) is not None:
+        elif plain is not None and drafts:
+            cost = max(seconds - plain, 0.0) / drafts * decodes / plain
+            self._draft_cost += 0.1 * (min(cost, 2.0) - self._draft_cost)
+        elif plain is not None:
             extra = max(seconds - plain, 1e-6)
             self._chunk = self._steer(self._chunk, prefill, (self._stretch - 1) * plain / extra)
 
@@ -90,15 +117,17 @@ class Tempo:
 def plan(running: Iterable[Sequence], tempo: Tempo, batch: int, outputs: int) -> list[Share]:
     """The shares of the next step.
 
-    Of the running sequences those of one adapter set take part: the set of the first one. Short
-    prompts go in whole; long ones take turns at the chunk, the one that waited longest first.
-    `running` is in the order of turns.
+    Of the running sequences those of one adapter set take part, each set in its turn. Short
+    prompts go in whole; long ones take turns at the chunk, the one that waited longest first; an
+    image is a step of its own. `running` is in the order of turns.
     """
     members = list(running)
     if not members:
         return []
-    adapters = members[0].request.adapters
+    adapters = tempo.turns.next_set([one.request.adapters for one in members])
     members = [one for one in members if one.request.adapters == adapters]
+    if (share := _picture(members, tempo)) is not None:
+        return [share]
     decodes = [one for one in members if one.started]
     shares: list[Share] = []
     for sequence in decodes:
@@ -112,8 +141,8 @@ def plan(running: Iterable[Sequence], tempo: Tempo, batch: int, outputs: int) ->
             continue
         short = not sequence.long
         room = batch if short else min(chunk, batch)
-        tokens = min(sequence.pending, room)
-        if short and tokens < sequence.pending:
+        tokens = min(sequence.text, room)
+        if short and tokens < sequence.text:
             continue
         if sequence.request.prompt_logprobs is not None:
             tokens = min(tokens, outputs)
@@ -123,3 +152,14 @@ def plan(running: Iterable[Sequence], tempo: Tempo, batch: int, outputs: int) ->
             outputs -= tokens if sequence.request.prompt_logprobs is not None else 1
             chunk -= 0 if short else tokens
     return shares
+
+
+def _picture(members: list[Sequence], tempo: Tempo) -> Share | None:
+    """The step of the image that waited longest, if the others can wait for it."""
+    for sequence in members:
+        if (picture := sequence.picture) is not None:
+            others = any(one.picture is None for one in members)
+            if others and not tempo.turns.picture_is_due():
+                return None
+            return Share(sequence, picture.cells, picture=picture)
+    return None

@@ -11,7 +11,8 @@ from puna.engine.logprobs import Scored
 from puna.engine.sampling import Drawn
 from puna.engine.sequence import Finish
 from puna.jobs import Delta, FinishDelta, TextDelta, ThinkingDelta, TokenLogprob, ToolCallDelta
-from puna.text.markup import CallArguments, CallEnd, CallStart, Parser, Piece, Text, Thinking
+from puna.text.markup.parser import Parser
+from puna.text.markup.pieces import CallArguments, CallEnd, CallStart, Piece, Text, Thinking
 from puna.text.stops import Stops
 from puna.text.stream import TextStream
 from puna.text.tokens import Tokenizer

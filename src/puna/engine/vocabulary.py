@@ -22,7 +22,6 @@ class Vocabulary:
         self.size = library.call.llama_vocab_n_tokens(self.pointer)
         self.kind = abi.LlamaVocabType(library.call.llama_vocab_type(self.pointer))
         self._pieces: dict[int, bytes] = {}
-        self._scratch = C.create_string_buffer(256)
 
     def tokenize(self, text: str, *, special: bool) -> list[int]:
         """Tokens of a text, without BOS and EOS; `special` lets control tokens' texts be them."""
@@ -50,12 +49,24 @@ class Vocabulary:
     def _piece(self, token: int) -> bytes:
         if not 0 <= token < self.size:
             return b""
-        room = len(self._scratch)
-        count = self._call.llama_token_to_piece(self.pointer, token, self._scratch, room, 0, True)
-        if count < 0:
-            self._scratch = C.create_string_buffer(-count)
-            return self._piece(token)
-        return self._scratch.raw[:count]
+        room = 256
+        while True:
+            # A buffer for each call, as threads tokenise and detokenise beside one another.
+            buffer = C.create_string_buffer(room)
+            count = self._call.llama_token_to_piece(self.pointer, token, buffer, room, 0, True)
+            if count >= 0:
+                return C.string_at(buffer, count)
+            room = -count
+
+    def pieces(self) -> list[bytes]:
+        """The bytes of all tokens, by id."""
+        to_piece, room = self._call.llama_token_to_piece, 256
+        buffer = C.create_string_buffer(room)
+        pieces = list[bytes]()
+        for token in range(self.size):
+            count = to_piece(self.pointer, token, buffer, room, 0, True)
+            pieces.append(C.string_at(buffer, count) if count >= 0 else self.piece(token))
+        return pieces
 
     def attributes(self, token: int) -> int:
         """The token's LlamaTokenAttr bits."""
@@ -146,6 +157,21 @@ class Vocabulary:
     def adds_eos(self) -> bool:
         """Whether inputs of this model end with EOS."""
         return self._call.llama_vocab_get_add_eos(self.pointer)
+
+    @property
+    def adds_separator(self) -> bool:
+        """Whether inputs of two texts have the separator between them."""
+        return self._call.llama_vocab_get_add_sep(self.pointer)
+
+    @cached_property
+    def marks(self) -> tuple[list[int], list[int]]:
+        """What the library puts before and behind a whole text."""
+        if self.kind in (abi.LlamaVocabType.NONE, abi.LlamaVocabType.RWKV):
+            return [], []
+        is_wordpiece = self.kind is abi.LlamaVocabType.WPM
+        begin = self.bos if self.adds_bos or is_wordpiece else None
+        end = self.separator if is_wordpiece else self.eos if self.adds_eos else None
+        return [begin] if begin is not None else [], [end] if end is not None else []
 
     @cached_property
     def fill_in(self) -> tuple[int, int, int] | None:

@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from puna.engine.answer import Answer
+from puna.engine.embedding import answer as embedded
 from puna.engine.loaded import Loaded
-from puna.engine.prompts import Prompt
+from puna.engine.preparing import prepared, prompt_of
 from puna.engine.sequence import Output
-from puna.engine.transcript import Transcript
-from puna.errors import BadRequest, MissingCapability, PunaError
-from puna.jobs import ChatJob, CompleteJob, Delta, EmbedJob, GenerateJob, RerankJob, Tool
+from puna.errors import BadRequest, PunaError
+from puna.jobs import ChatJob, CompleteJob, Delta, EmbedJob, GenerateJob, RerankJob
 from puna.protocol import (
     Cancel,
     Detokenize,
@@ -28,11 +28,7 @@ from puna.protocol import (
     Tokens,
     ToServer,
 )
-from puna.text.markup import Parser
-from puna.text.stops import Stops
 from puna.text.stream import TextStream
-
-MAX_CHOICES = 128
 
 Result = TypeVar("Result")
 
@@ -101,7 +97,8 @@ class Work:
                 )
                 self._send(self._tokens(asked.id, asked.text, tuple(tokens)))
             elif isinstance(asked.job, ChatJob | CompleteJob):
-                prompt = await self._prompt(asked.job)
+                job = asked.job
+                prompt = await self._in_thread(lambda: prompt_of(self._loaded, job))
                 self._send(self._tokens(asked.id, prompt.text, prompt.tokens))
             else:
                 raise BadRequest("Only prompts of chats and completions can be shown.")
@@ -116,7 +113,9 @@ class Work:
 
     def _tokens(self, id: str, text: str, tokens: tuple[int, ...]) -> Tokens:
         piece = self._loaded.model.vocabulary.piece
-        return Tokens(id, text, tokens, tuple(piece(token) for token in tokens))
+        return Tokens(
+            id, text, tokens, tuple(piece(token) if token >= 0 else b"" for token in tokens)
+        )
 
     # Preparing
 
@@ -127,7 +126,7 @@ class Work:
                 case ChatJob() | CompleteJob():
                     await self._generate(job, submit, began)
                 case EmbedJob() | RerankJob():
-                    raise MissingCapability("This runner cannot embed.")
+                    await self._embed(job, began)
         except PunaError as error:
             self._send(JobFailed(job.id, error.report()))
         finally:
@@ -135,43 +134,20 @@ class Work:
             self._settle()
 
     async def _generate(self, job: GenerateJob, submit: Submit, began: float) -> None:
-        if not 1 <= job.choices <= MAX_CHOICES:
-            raise BadRequest(f"The number of choices must be from 1 to {MAX_CHOICES}.")
-        resume = submit.resume
-        known = resume.prompt if resume is not None else ()
-        prompt = await self._prompt(job, known)
-        constraint = None
-        if (wanted := job.constraint) is not None:
-            constraint = await self._in_thread(lambda: self._loaded.grammars.compile(wanted))
-        transcripts = [self._transcript(job, prompt, choice) for choice in range(job.choices)]
-        answer = Answer(job, prompt, transcripts, resume, began)
+        engine = self._loaded.engine
+        answer, requests = await self._in_thread(lambda: prepared(self._loaded, submit, job, began))
         self._answers[job.id] = answer
-        for request in answer.requests(self._length(job), constraint):
-            self._loaded.engine.submit(request)
+        for request in requests:
+            engine.submit(request)
 
-    async def _prompt(self, job: GenerateJob, known: tuple[int, ...] = ()) -> Prompt:
-        prompts, length = self._loaded.prompts, self._length(job)
-        if known:
-            return await self._in_thread(lambda: prompts.known(job, known))
-        match job:
-            case ChatJob():
-                return await self._in_thread(lambda: prompts.chat(job, length))
-            case CompleteJob():
-                return await self._in_thread(lambda: prompts.complete(job, length))
-
-    def _length(self, job: GenerateJob) -> int:
-        longest = self._loaded.context.length
-        return min(job.fit.context or longest, longest)
-
-    def _transcript(self, job: GenerateJob, prompt: Prompt, choice: int) -> Transcript:
-        vocabulary = self._loaded.model.vocabulary
-        parser = None
-        if isinstance(job, ChatJob):
-            tools: tuple[Tool, ...] = job.tools if job.tool_choice != "none" else ()
-            parser = Parser(self._loaded.markup, tools=tools, started_thinking=prompt.thinking)
-        return Transcript(
-            choice, vocabulary, TextStream(vocabulary), Stops(job.limits.stop), parser
-        )
+    async def _embed(self, job: EmbedJob | RerankJob, began: float) -> None:
+        embedding = self._loaded.embedding
+        inputs = await self._in_thread(lambda: embedding.inputs(job))
+        seated = time.perf_counter()
+        # A cancel of the task goes through to the embedding by the future.
+        vectors = await asyncio.wrap_future(embedding.submit(inputs))
+        deltas = await self._in_thread(lambda: embedded(job, inputs, vectors, began, seated))
+        self._send(Frame([(job.id, deltas)], self._loaded.busyness))
 
     async def _in_thread(self, call: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
@@ -187,7 +163,7 @@ class Work:
             if answer is not None:
                 self._take(answer, int(choice), output, frame)
         if frame:
-            self._send(Frame(list(frame.items()), self._loaded.engine.busyness))
+            self._send(Frame(list(frame.items()), self._loaded.busyness))
         self._settle()
 
     def _take(

@@ -23,7 +23,7 @@ LIMITS = (
 
 
 def tie_to(parent: int) -> None:
-    """Ask the system to kill this process with its parent."""
+    """Ask the system to kill this process with its parent: with the thread that started it."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     # It may have died before the system was asked.

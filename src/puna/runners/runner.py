@@ -221,6 +221,7 @@ class Runner:
         if message.state == "failed":
             error = message.error or EngineFailed(message.detail or "The runner failed.").report()
             self._fail_all(ReportedError(error))
+            self._break_off(f"failed: {error}")
 
     def _enter(self, state: State, detail: str = "") -> None:
         before, self.state = self.state, state

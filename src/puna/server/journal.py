@@ -13,6 +13,8 @@ def journal(event: Event) -> None:
     match event:
         case RunnerMoved(after="failed"):
             _log.error("runner failed", runner=event.runner, detail=event.detail)
+        case RunnerMoved(before="ready" | "busy", after="ready" | "busy"):
+            _log.debug(f"runner {event.after}", runner=event.runner)
         case RunnerMoved():
             _log.info(f"runner {event.after}", runner=event.runner)
         case JobMoved():

@@ -1,7 +1,6 @@
 """Listens on an address and serves the application there, until told to stop."""
 
 import errno
-import logging
 import socket
 import sys
 
@@ -9,6 +8,7 @@ import structlog
 import uvicorn
 
 from puna.errors import AddressTaken
+from puna.hosts.host import Host
 from puna.server.app import create_app
 from puna.settings import Settings
 
@@ -34,23 +34,24 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, runners_on: Host | None = None) -> None:
     """Serve until a signal comes; running jobs get a moment to finish."""
     structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     listener = listen(*settings.address)
     host, port = listener.getsockname()[:2]
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(settings),
+            create_app(settings, runners_on),
             loop="uvloop",
             http="httptools",
             ws="none",
             log_level="warning",
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
     )

@@ -67,21 +67,25 @@ class Guard:
 
     def tokens(self, rendered: str) -> list[int]:
         """The tokens of a rendered prompt; with BOS in front, once, if the vocabulary wants it."""
+        tokenizer, tokens = self._specials.tokenizer, self.continued(rendered)
+        if tokenizer.adds_bos and tokenizer.bos is not None and tokens[:1] != [tokenizer.bos]:
+            tokens.insert(0, tokenizer.bos)
+        return tokens
+
+    def continued(self, rendered: str) -> list[int]:
+        """The tokens of a later part of a rendered prompt, as behind an image."""
         tokenizer = self._specials.tokenizer
         back = {known: char for char, known in self._stand_ins.items()}
         back |= {_escaped(known): char for known, char in back.items()}
         if back.keys().isdisjoint(match[0].lower() for match in _PRIVATE.finditer(rendered)):
-            tokens = tokenizer.tokenize(rendered, special=True)
-        else:
-            tokens = list[int]()
-            for fragment in self._specials.partition(rendered):
-                if isinstance(fragment, int):
-                    tokens.append(fragment)
-                    continue
-                text = _PRIVATE.sub(lambda match: back.get(match[0].lower(), match[0]), fragment)
-                tokens += self._specials.plain(text)
-        if tokenizer.adds_bos and tokenizer.bos is not None and tokens[:1] != [tokenizer.bos]:
-            tokens.insert(0, tokenizer.bos)
+            return tokenizer.tokenize(rendered, special=True)
+        tokens: list[int] = []
+        for fragment in self._specials.partition(rendered):
+            if isinstance(fragment, int):
+                tokens.append(fragment)
+                continue
+            text = _PRIVATE.sub(lambda match: back.get(match[0].lower(), match[0]), fragment)
+            tokens += self._specials.plain(text)
         return tokens
 
     def _see(self, text: str) -> str:

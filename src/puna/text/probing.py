@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import product
 from typing import Any
 
 import msgspec
 
 from puna.errors import TemplateFailed
 from puna.jobs import Message, TextPart, Tool, ToolCall, message
+from puna.text.rendering import Unusable
 from puna.text.shapes import Shape, ThinkingKey, Writer
 
 # Renders messages and tools as they are; what a template needs besides is the caller's to add.
@@ -62,6 +64,8 @@ class _Probe:
             values["tools"] = writer.tools(tools)
         try:
             return self._render(values)
+        except Unusable:
+            raise
         except TemplateFailed:
             return ""
 
@@ -85,9 +89,11 @@ def shape_of(source: str, render: Render) -> Shape:
 
 
 def _with_calls(shape: Shape, probe: _Probe) -> Shape:
-    as_text = msgspec.structs.replace(shape, arguments_as_text=True)
     one = conversation_with_calls(TOOL)
-    for candidate in (shape, as_text):
+    for null, as_text in product((False, True), repeat=2):
+        candidate = msgspec.structs.replace(
+            shape, null_beside_calls=null, arguments_as_text=as_text
+        )
         written = probe.written(candidate, one, PROBE_TOOLS[1:])
         if TOOL not in written or VALUE not in written or _mangled(written):
             continue

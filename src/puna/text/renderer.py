@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from jinja2 import Environment, Template, TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2.ext import Extension
@@ -24,7 +24,7 @@ LENGTH_BYTES = 4
 class GenerationTag(Extension):
     """`{% generation %}`: training marks the assistant's words with it; here it does nothing."""
 
-    tags: ClassVar[set[str]] = {"generation"}
+    tags = {"generation"}  # noqa: RUF012 - jinja2 declares it so
 
     def parse(self, parser: Parser) -> list[nodes.Node]:
         """The tag's body, as if the tag were not there."""
@@ -124,9 +124,9 @@ def reason(error: BaseException) -> str:
         case RecursionError():
             return "it is nested too deeply"
         case TemplateSyntaxError():
-            return f"{error.message} (line {error.lineno})"
+            return f"{error.message} (line {error.lineno})".rstrip(".")
         case TemplateError():
-            return str(error.message or error)[:2000]
+            return str(error.message or error)[:2000].rstrip(".")
         case _:
             return f"{type(error).__name__}: {error}"[:2000]
 

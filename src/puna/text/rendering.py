@@ -47,6 +47,15 @@ class Refused(TemplateFailed):
     """The template itself says that it cannot write this conversation."""
 
 
+class Unusable(TemplateFailed):
+    """The template is broken, or goes beyond its bounds: it would for other conversations too."""
+
+
+def _search_path() -> str:
+    """Where this process finds its modules, written so that it holds in any folder."""
+    return chr(0x1F).join(os.path.abspath(folder) for folder in sys.path)
+
+
 class _Process:
     """One started process and the socket to it."""
 
@@ -54,7 +63,7 @@ class _Process:
         self._line, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _START, chr(0x1F).join(sys.path)],
+                [sys.executable, "-I", "-S", "-c", _START, _search_path()],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -62,8 +71,7 @@ class _Process:
                 env={name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ},
             )
 
-    def send(self, asked: dict[str, Any], deadline: float) -> None:
-        data = msgspec.json.encode(asked)
+    def send(self, data: bytes, deadline: float) -> None:
         self._line.settimeout(max(0.001, deadline - time.monotonic()))
         self._line.sendall(len(data).to_bytes(LENGTH_BYTES, "big") + data)
 
@@ -83,6 +91,9 @@ class _Process:
             data += piece
         return data
 
+    def kill(self) -> None:
+        self._process.kill()
+
     def end(self) -> None:
         self._line.close()
         self._process.kill()
@@ -99,7 +110,8 @@ class Rendering:
         self._process: _Process | None = None
         self._compiled = False
         self._closed = False
-        self._variables: frozenset[str] = frozenset()
+        self._broken: Unusable | None = None
+        self._variables: frozenset[str] | None = None
 
     def warm(self) -> None:
         """Start the process, without waiting for it."""
@@ -110,19 +122,28 @@ class Rendering:
     def variables(self) -> frozenset[str]:
         """The names that the template reads without setting them first."""
         with self._lock:
-            if not self._compiled:
+            if self._variables is None:
                 self._asked(None)
-            return self._variables
+            return self._variables or frozenset()
 
     def render(self, values: dict[str, Any]) -> str:
         """The template's text for these values."""
+        try:
+            asked = msgspec.json.encode({"values": values})
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise TemplateFailed(
+                f"The template's values cannot be written as JSON: {error}."
+            ) from None
         with self._lock:
-            return self._asked(values).text
+            return self._asked(asked).text
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, and with it what it is rendering."""
+        self._closed = True
+        process = self._process
+        if process is not None:
+            process.kill()
         with self._lock:
-            self._closed = True
             self._ended()
 
     def _started(self) -> _Process:
@@ -138,40 +159,43 @@ class Rendering:
         self._process = None
         self._compiled = False
 
-    def _asked(self, values: dict[str, Any] | None) -> _Reply:
+    def _asked(self, asked: bytes | None) -> _Reply:
         """Compile where that has not been done, then render; the process ends if it misbehaves."""
+        if self._broken is not None:
+            raise self._broken
         process = self._started()
         # Twice the time of its own clock: what waits for a busy machine has done nothing wrong.
         deadline = time.monotonic() + 2 * self._bounds.seconds
         try:
-            reply = _Reply()
             if not self._compiled:
-                reply = self._compiled_by(process, deadline)
-            if values is not None and reply.error is None:
-                process.send({"values": values}, deadline)
-                reply = process.receive(6 * self._bounds.characters + 4096, deadline)
-        except TimeoutError:
+                self._compile(process, deadline)
+            if asked is None:
+                return _Reply()
+            process.send(asked, deadline)
+            reply = process.receive(6 * self._bounds.characters + 4096, deadline)
+        except (OSError, msgspec.DecodeError):
             self._ended()
-            raise TemplateFailed(
-                f"The chat template took longer than {self._bounds.seconds} seconds."
+            raise Unusable(
+                "The chat template took more time or memory than it may"
+                f" ({self._bounds.seconds} seconds, {self._bounds.memory >> 20} MiB)."
             ) from None
-        except OSError:
-            self._ended()
-            raise TemplateFailed("The chat template took too much time or memory.") from None
         except BaseException:
             self._ended()
             raise
         if reply.ended:
             self._ended()
+            raise Unusable(f"The chat template failed: {reply.error}.")
         if reply.error is not None:
             kind = Refused if reply.refused else TemplateFailed
-            raise kind(f"The chat template failed: {reply.error}")
+            raise kind(f"The chat template failed: {reply.error}.")
         return reply
 
-    def _compiled_by(self, process: _Process, deadline: float) -> _Reply:
-        bounds = self._bounds
-        process.send({"source": self._source, **msgspec.to_builtins(bounds)}, deadline)
+    def _compile(self, process: _Process, deadline: float) -> None:
+        bounds = msgspec.to_builtins(self._bounds)
+        process.send(msgspec.json.encode({"source": self._source, **bounds}), deadline)
         reply = process.receive(1 << 20, deadline)
+        if reply.error is not None:
+            self._broken = Unusable(f"The chat template cannot be read: {reply.error}.")
+            raise self._broken
         self._variables = frozenset(reply.variables)
-        self._compiled = reply.error is None
-        return reply
+        self._compiled = True

@@ -4,8 +4,8 @@ The form is OpenAI's. A `Shape` is found by `probing.py`; this room only writes 
 """
 
 import json
-from collections.abc import Callable, Sequence
-from typing import Any, Literal, cast
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import msgspec
 
@@ -24,20 +24,16 @@ class Shape(msgspec.Struct, frozen=True):
     calls: bool = False
     parallel_calls: bool = False
     text_beside_calls: bool = True
+    null_beside_calls: bool = False
     thinking_key: ThinkingKey = ""
     thinking_always: bool = False
 
 
 class Writer(msgspec.Struct, frozen=True):
-    """Writes messages and tools in a template's shape.
-
-    `guard` sees every string that comes from people before the template does, so that a
-    tokenizer can tell them from the template's own words. Images become `image_marker`.
-    """
+    """Writes messages and tools in a template's shape. Images become `image_marker`."""
 
     shape: Shape
     image_marker: str
-    guard: Callable[[str], str] = str
 
     def messages(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
         """The messages as a template reads them."""
@@ -49,9 +45,9 @@ class Writer(msgspec.Struct, frozen=True):
             {
                 "type": "function",
                 "function": {
-                    "name": self.guard(tool.name),
-                    "description": self.guard(tool.description),
-                    "parameters": self._guarded(tool.parameters),
+                    "name": tool.name,
+                    "description": tool.description,
+                    "parameters": tool.parameters,
                 },
             }
             for tool in tools
@@ -61,17 +57,19 @@ class Writer(msgspec.Struct, frozen=True):
         written: dict[str, Any] = {"role": message.role, "content": self._content(message)}
         always = self.shape.thinking_always and message.role == "assistant"
         if self.shape.thinking_key and (message.thinking or always):
-            written[self.shape.thinking_key] = self.guard(message.thinking)
+            written[self.shape.thinking_key] = message.thinking
         if message.tool_calls:
             written["tool_calls"] = [self._call(call) for call in message.tool_calls]
         if message.tool_name:
-            written["name"] = self.guard(message.tool_name)
+            written["name"] = message.tool_name
         if message.tool_call_id:
-            written["tool_call_id"] = self.guard(message.tool_call_id)
+            written["tool_call_id"] = message.tool_call_id
         return written
 
-    def _content(self, message: Message) -> str | list[dict[str, str]]:
+    def _content(self, message: Message) -> str | list[dict[str, str]] | None:
         text = "".join(self._part(part) for part in message.parts)
+        if message.tool_calls and not text and self.shape.null_beside_calls:
+            return None
         if self.shape.content_parts:
             return [{"type": "text", "text": text}]
         return text
@@ -79,28 +77,16 @@ class Writer(msgspec.Struct, frozen=True):
     def _part(self, part: TextPart | ImagePart) -> str:
         match part:
             case TextPart(text):
-                return self.guard(text)
+                return text
             case ImagePart():
                 return self.image_marker
 
     def _call(self, call: ToolCall) -> dict[str, Any]:
-        arguments: Any = self._guarded(call.arguments)
+        arguments: Any = call.arguments
         if self.shape.arguments_as_text:
             arguments = json.dumps(arguments, ensure_ascii=False)
         return {
             "type": "function",
-            "id": self.guard(call.id),
-            "function": {"name": self.guard(call.name), "arguments": arguments},
+            "id": call.id,
+            "function": {"name": call.name, "arguments": arguments},
         }
-
-    def _guarded(self, value: Any) -> Any:
-        match value:
-            case str():
-                return self.guard(value)
-            case dict():
-                entries = cast("dict[str, Any]", value)
-                return {self.guard(key): self._guarded(each) for key, each in entries.items()}
-            case list():
-                return [self._guarded(each) for each in cast("list[Any]", value)]
-            case _:
-                return value

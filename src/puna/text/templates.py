@@ -1,7 +1,7 @@
 """Chat templates: a conversation and its tools as the one text that a model was trained on."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -11,6 +11,8 @@ from msgspec.structs import replace
 from puna.errors import TemplateFailed
 from puna.jobs import Message, TextPart, Tool
 from puna.text.effort import Think, values_for
+from puna.text.markup.known import told_calls
+from puna.text.markup.writing import calls_as_text
 from puna.text.mending import (
     MENDS,
     Messages,
@@ -84,17 +86,15 @@ class Template:
         think: Think = None,
         values: Mapping[str, Any] | None = None,
         image_marker: str = IMAGE_MARKER,
-        guard: Callable[[str], str] = str,
     ) -> str:
         """The prompt's text.
 
         With `continue_last` it ends in the middle of the last message, for the model to go on.
-        `guard` sees every string that comes from people before the template does.
         """
         said = self._sayable(messages)
         if continue_last:
             said = _marked(said)
-        writer = Writer(self.shape, image_marker, guard)
+        writer = Writer(self.shape, image_marker)
         given = values_for(think, self.variables, self.source) | dict(values or {})
         if tools:
             given["tools"] = writer.tools(tools)
@@ -105,6 +105,9 @@ class Template:
         said = number_calls(tuple(messages))
         if not self.shape.system:
             said = fold_system(said)
+        told = told_calls(self.source)
+        if told and self.shape.tools and not self.shape.calls:
+            return calls_as_text(said, told)
         if self.shape.calls and not self.shape.parallel_calls:
             said = split_calls(said)
         if not self.shape.text_beside_calls:

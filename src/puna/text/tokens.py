@@ -35,6 +35,11 @@ class Special(msgspec.Struct, frozen=True):
         """Whether text from people must never become this token."""
         return self.kind != "user" or _MARKER.fullmatch(self.text) is not None
 
+    @property
+    def markup(self) -> bool:
+        """Whether this token is what is meant where its name is written, and no text is."""
+        return self.protected or (self.text.startswith("<") and self.text.endswith(">"))
+
 
 class Tokenizer(Protocol):
     """A vocabulary as an engine offers it."""
@@ -75,6 +80,7 @@ class Specials:
         self.tokenizer = tokenizer
         # The longest first, as the library has it; of two with one text the library's choice.
         ordered = sorted(tokenizer.specials, key=lambda special: -len(special.text.encode()))
+        self.all = tuple(ordered)
         self._rank: dict[str, tuple[int, Special]] = {}
         for rank, special in enumerate(ordered):
             known = self._rank.get(special.text)
@@ -109,10 +115,10 @@ class Specials:
         parts = [text[start:end] for start, end in zip([0, *cuts], [*cuts, None], strict=True)]
         tokens = self.tokenizer.tokenize(parts[0], special=False)
         for part in parts[1:]:
-            tokens += self._continued(part)
+            tokens += self.continued(part)
         return tokens
 
-    def _continued(self, text: str) -> list[int]:
+    def continued(self, text: str) -> list[int]:
         """The tokens of a text that goes on another, without the space before a first word."""
         lead = self.tokenizer.lead
         if not lead:

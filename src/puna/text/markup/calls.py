@@ -38,6 +38,7 @@ class CallReader:
         self._close = words_of(calls.close)
         self._started = False
         self._name_signs = frozenset("".join(self._tools)) | frozenset("_-.")
+        self._name_close: tuple[str, ...] = ()
         match calls.call:
             case NamedCall(name_close, Parameters() as written):
                 follows = tuple(words for words in (self._close, self._between) if words)
@@ -46,7 +47,7 @@ class CallReader:
             case NamedCall(name_close, _):
                 self._name_close = words_of(name_close)
             case ObjectCall():
-                self._name_close = ()
+                pass
 
     def read(self) -> Steps[bool]:
         """Read the calls; False where something else than a call came."""
@@ -57,14 +58,23 @@ class CallReader:
                 return False
             self._tray.end()
             source.commit()
-            if self._between and (yield from source.match(self._between)):
-                continue
-            if (yield from source.match(self._close)):
-                source.commit()
-            elif source.is_cut_off(self._close) or source.is_cut_off(self._between):
-                source.up_to(source.at + len(source.ahead()))
-                source.commit()
+            if not (yield from self._goes_on()):
+                return True
+
+    def _goes_on(self) -> Steps[bool]:
+        """Go past what stands after a call; whether another call follows right there."""
+        source = self._source
+        longer = self._between[: len(self._close)] == self._close and self._between
+        if longer and (yield from source.match(self._between)):
             return True
+        if self._close and (yield from source.match(self._close)):
+            source.commit()
+            return False
+        if source.is_cut_off(self._close) or source.is_cut_off(self._between):
+            source.up_to(source.at + len(source.ahead()))
+            source.commit()
+            return False
+        return bool(self._calls.between) and (yield from source.match(self._between))
 
     def _call(self) -> Steps[bool]:
         match self._calls.call:

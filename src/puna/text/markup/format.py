@@ -34,13 +34,14 @@ class Parameters(msgspec.Struct, frozen=True, tag="parameters"):
     """Each argument is written by itself, between literals, and strings without quotes.
 
     Where the template says in a gap of `key_close` whether a value is a string, it says
-    `string_hint` for those that are.
+    `string_hint` for those that are. `cdata`: strings may be wrapped as `<![CDATA[…]]>`.
     """
 
     key_open: str
     key_close: str
     value_close: str
     string_hint: str = ""
+    cdata: bool = False
 
 
 class Assignments(msgspec.Struct, frozen=True, tag="assignments"):
@@ -50,6 +51,7 @@ class Assignments(msgspec.Struct, frozen=True, tag="assignments"):
     assign: str = "="
     close: str = ")"
     quote: str = "'"
+    comma: str = ", "
 
 
 class NamedCall(msgspec.Struct, frozen=True, tag="named"):
@@ -76,8 +78,10 @@ class Markup(msgspec.Struct, frozen=True):
     """How one model marks what is not plain text.
 
     `tools` and `thinking` say what the template supports. `calls` and `think` say how it is
-    written, `text` what stands around plain text. `named` is the format of the short list of those
-    that no template shows, `learnt` whether the template itself has shown how calls are written.
+    written, `text` what stands around plain text, `ending` what ends a turn, and `lead` is the
+    beginning of those literals that the prompt itself has written. `named` is the format of the
+    short list of those that no template shows, `learnt` whether the template itself has shown how
+    calls are written.
     """
 
     tools: bool = False
@@ -85,5 +89,11 @@ class Markup(msgspec.Struct, frozen=True):
     think: Tags | None = None
     text: Tags | None = None
     calls: Calls | None = None
+    ending: str = ""
+    lead: str = ""
     named: Literal["", "harmony"] = ""
     learnt: bool = False
+
+    def has_begun_thinking(self, prompt: str) -> bool:
+        """Whether a prompt ends by opening the model's thinking."""
+        return self.think is not None and prompt.rstrip().endswith(self.think.open)

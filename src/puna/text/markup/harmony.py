@@ -4,6 +4,7 @@ No template shows all of it (what is thought is left out of a history), so it is
 """
 
 import re
+from collections.abc import Callable
 
 from puna.text.markup import json_text
 from puna.text.markup.pieces import Tray
@@ -85,7 +86,7 @@ class Harmony:
                 source.commit()
         yield from self._body(self._tray.text)
 
-    def _body(self, say) -> Steps[None]:
+    def _body(self, say: Callable[[str], None]) -> Steps[None]:
         """Say what stands here, up to the end of the message."""
         source = self._source
         while True:

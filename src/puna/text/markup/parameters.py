@@ -28,6 +28,7 @@ class ParameterReader:
         self._source = source
         self._write = write
         self._hint = form.string_hint
+        self._cdata = form.cdata
         self._key_open = words_of(form.key_open)
         self._key_close = words_of(form.key_close)
         self._value_close = words_of(form.value_close)
@@ -50,8 +51,11 @@ class ParameterReader:
             self._write(f'{", " if keys else ""}"{quoted(key)}": ')
             keys.add(key)
             types = types_of(tools, name, key)
-            is_string = hint == self._hint if hint else types == {"string"}
-            if not (yield from self._value(None if is_string else types)):
+            is_string = hint == self._hint if hint else types == frozenset({"string"})
+            close = self._value_close
+            if self._cdata and (yield from source.word("<![CDATA[")):
+                is_string, close = True, ("]]>", *close)
+            if not (yield from self._value(close, None if is_string else types)):
                 return False
         if not (yield from self._is_followed()):
             return False
@@ -74,19 +78,19 @@ class ParameterReader:
             source.at += 1
         return key.strip()
 
-    def _value(self, types: frozenset[str] | None) -> Steps[bool]:
+    def _value(self, close: tuple[str, ...], types: frozenset[str] | None) -> Steps[bool]:
         """Pass on one value: a string (no types) as it comes, others when they are whole."""
         source = self._source
         whole = ""
         if types is None:
             self._write('"')
         while True:
-            place = source.find(self._value_close[0])
+            place = source.find(close[0])
             if place < 0:
-                text = source.up_to(source.at + len(source.ahead()) - self._undecided())
+                text = source.up_to(source.at + len(source.ahead()) - self._undecided(close[0]))
             else:
                 text = source.up_to(place)
-            closed = place >= 0 and (yield from self._closes())
+            closed = place >= 0 and (yield from self._closes(close))
             if closed:
                 text = text.removesuffix(self._trail) if self._trail else text
             elif place >= 0:
@@ -105,19 +109,16 @@ class ParameterReader:
         self._write('"' if types is None else as_json(whole, types))
         return True
 
-    def _undecided(self) -> int:
+    def _undecided(self, close: str) -> int:
         ahead = self._source.ahead()
-        return max(
-            overlap(ahead, self._trail + self._value_close[0]),
-            overlap(ahead, self._value_close[0]),
-        )
+        return max(overlap(ahead, self._trail + close), overlap(ahead, close))
 
-    def _closes(self) -> Steps[bool]:
+    def _closes(self, close: tuple[str, ...]) -> Steps[bool]:
         """Go past what closes a value, if what follows shows that the value does not go on."""
         source = self._source
         start = source.at
-        if not (yield from source.match(self._value_close)):
-            if not source.is_cut_off(self._value_close):
+        if not (yield from source.match(close)):
+            if not source.is_cut_off(close):
                 return False
             source.up_to(source.at + len(source.ahead()))
             return True

@@ -12,7 +12,7 @@ from puna.text.markup.calls import CallReader
 from puna.text.markup.format import Markup
 from puna.text.markup.harmony import Harmony
 from puna.text.markup.pieces import Piece, Tray
-from puna.text.markup.source import Source, Steps, overlap, words_of
+from puna.text.markup.source import Source, Steps, overlap, without_space, words_of
 
 
 class Parser:
@@ -30,6 +30,7 @@ class Parser:
                 answer = _Answer(self._source, self._tray, markup, tools)
                 self._steps = answer.steps(started_thinking=started_thinking)
         self._finished = False
+        self._source.feed("" if started_thinking else markup.lead)
 
     def push(self, text: str) -> list[Piece]:
         """What is decided, now that this text has come."""
@@ -65,11 +66,13 @@ class _Answer:
         self._calls = CallReader(source, tray, calls, tools) if calls else None
         self._calls_open = words_of(calls.open) if calls else ()
         self._think_open = words_of(markup.think.open) if markup.think else ()
-        self._think_close = words_of(markup.think.close) if markup.think else ()
+        self._think_close: tuple[str, ...] = words_of(markup.think.close) if markup.think else ()
         around = (markup.text.open, markup.text.close) if markup.text else ()
-        self._around = [words for words in map(words_of, around) if words]
+        self._around = [words for words in map(words_of, (*around, markup.ending)) if words]
         openings = (self._think_open, self._calls_open, *self._around)
-        self._anchors = sorted({words[0] for words in openings if words}, key=len, reverse=True)
+        # The longer literal is tried first: a shorter one may be its beginning.
+        self._openings = sorted({words for words in openings if words}, key=_length, reverse=True)
+        self._anchors = sorted({words[0] for words in self._openings}, key=len, reverse=True)
         self._anchor = re.compile("|".join(map(re.escape, self._anchors)) or r"(?!)")
 
     def steps(self, *, started_thinking: bool) -> Steps[None]:
@@ -90,8 +93,8 @@ class _Answer:
                     yield
                 continue
             place = source.at + found.start()
-            spoken = ahead[: found.start()].rstrip()
-            self._tray.text(source.up_to(source.at + len(spoken)))
+            spoken = without_space(ahead[: found.start()])
+            self._tray.text(source.up_to(source.at + spoken))
             source.commit()
             source.at = place
             if (yield from self._markup()):
@@ -106,23 +109,30 @@ class _Answer:
     def _markup(self) -> Steps[bool]:
         """Read what is marked from here on; False where it turns out to be plain text."""
         source = self._source
-        for words in self._around:
+        for words in self._openings:
+            # A model thinks first; later on, the same words are only spoken of.
+            if words == self._think_open and self._tray.said_text:
+                continue
             if (yield from source.match(words)):
+                return (yield from self._opened_by(words))
+            if words in self._around and source.is_cut_off(words):
+                source.up_to(source.at + len(source.ahead()))
                 return True
-        # A model thinks first; later on, the same words are only spoken of.
-        if self._think_open and not self._tray.said_text:
-            if (yield from source.match(self._think_open)):
-                yield from self._thinking()
-                return True
-        if self._calls and self._calls_open and (yield from source.match(self._calls_open)):
-            return (yield from self._calls.read())
         return False
+
+    def _opened_by(self, words: tuple[str, ...]) -> Steps[bool]:
+        if words == self._think_open:
+            yield from self._thinking()
+            return True
+        if words == self._calls_open and self._calls:
+            return (yield from self._calls.read())
+        return True
 
     def _bare(self, calls: CallReader) -> Steps[None]:
         """Read a call that no literal opens, if the answer begins with one."""
         source = self._source
         yield from source.skip_space()
-        if (yield from source.peek()) == "{" and (yield from calls.read()):
+        if (yield from calls.read()):
             source.commit()
             return
         self._tray.text(source.held())
@@ -144,8 +154,8 @@ class _Answer:
                     return
                 yield
                 continue
-            thought = ahead[: place - source.at].rstrip()
-            self._tray.thinking(source.up_to(source.at + len(thought)))
+            thought = without_space(ahead[: place - source.at])
+            self._tray.thinking(source.up_to(source.at + thought))
             source.commit()
             source.at = place
             if (yield from source.match(self._think_close)):
@@ -158,7 +168,11 @@ class _Answer:
             source.commit()
 
 
+def _length(words: tuple[str, ...]) -> int:
+    return sum(map(len, words))
+
+
 def _decided(text: str, anchors: Sequence[str]) -> int:
     """How much of the text cannot be markup any more, nor whitespace right before it."""
     open_end = max((overlap(text, anchor) for anchor in anchors), default=0)
-    return len(text[: len(text) - open_end].rstrip())
+    return without_space(text[: len(text) - open_end])

@@ -17,6 +17,7 @@ Steps = Generator[None, None, T]
 # Literals are matched word by word, with any whitespace, or none, between the words.
 _WORDS = re.compile(r"\0|<[^<>\s\0]*>?|\[[^\[\]\s\0]*\]|[^\s<\[\0]+|.")
 _LONGEST_GAP = 200
+_LONGEST_SPACE = 200
 
 
 def words_of(literal: str) -> tuple[str, ...]:
@@ -24,11 +25,20 @@ def words_of(literal: str) -> tuple[str, ...]:
     return tuple(word for word in _WORDS.findall(literal) if not word.isspace())
 
 
+def without_space(text: str) -> int:
+    """Where the whitespace at the text's end begins that may belong to markup after it."""
+    return max(len(text.rstrip()), len(text) - _LONGEST_SPACE)
+
+
 def overlap(text: str, word: str) -> int:
     """How much of the text's end is a beginning of the word."""
-    for size in range(min(len(text), len(word) - 1), 0, -1):
-        if text.endswith(word[:size]):
-            return size
+    if len(word) < 2:
+        return 0
+    place = text.find(word[0], max(0, len(text) - len(word) + 1))
+    while place >= 0:
+        if word.startswith(text[place:]):
+            return len(text) - place
+        place = text.find(word[0], place + 1)
     return 0
 
 
@@ -136,7 +146,7 @@ class Source:
         self.gap = ""
         while len(self.gap) < _LONGEST_GAP:
             character = yield from self.peek()
-            if not character or character == "\n":
+            if not character or character.isspace():
                 return False
             if character == following[:1] and (yield from self._stands(following)):
                 return True

@@ -4,6 +4,7 @@ Python's literals, and notations near them; and texts whose type only a tool's s
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -36,7 +37,10 @@ class Loose:
     def __init__(self, source: Source, write: Write, quote: str) -> None:
         self._source = source
         self._write = write
-        self._quotes = tuple(dict.fromkeys((quote, '"', "'")))
+        # The quotes, and what runs on plainly behind each.
+        self._quotes = {
+            each: re.compile(rf"[^{re.escape(each[0])}\\]+") for each in (quote, '"', "'") if each
+        }
 
     def value(self, depth: int = 0) -> Steps[bool]:
         """Pass on one value as JSON."""
@@ -127,8 +131,11 @@ class Loose:
     def _string(self, quote: str) -> Steps[bool]:
         source = self._source
         escapes = len(quote) == 1
+        plain = self._quotes[quote]
         self._write('"')
         while True:
+            if text := source.run(plain):
+                self._write(quoted(text))
             if (yield from source.word(quote)):
                 self._write('"')
                 return True

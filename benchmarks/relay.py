@@ -1,0 +1,103 @@
+"""What the server itself costs: CPU for each token, and time to the first byte.
+
+Usage: python benchmarks/relay.py
+
+The engine is one without arithmetic, so what is measured is everything between it and a client:
+the socket, the scheduler, the dialect and HTTP. Each token comes alone, as from a real engine.
+"""
+
+import asyncio
+import json
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+
+STEP_MILLISECONDS = 5.0
+PACER = (sys.executable, str(Path(__file__).with_name("pacer.py")))
+
+
+def serve() -> None:
+    """Be the server that is measured."""
+    from puna.hosts.host import LocalHost
+    from puna.server.journal import journal
+    from puna.server.serving import serve
+    from puna.settings import Settings
+
+    settings = Settings(port=0, stretch=STEP_MILLISECONDS)
+    serve(settings, LocalHost(journal, command=PACER))
+
+
+@contextmanager
+def server() -> Generator[tuple[str, psutil.Process]]:
+    """A server, by its address and its process."""
+    process = subprocess.Popen(
+        [sys.executable, __file__, "serve"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        found = re.search(r"http://(\S+)", process.stdout.readline())
+        assert found is not None
+        yield found[1], psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+async def chat(address: str, tokens: int) -> float:
+    """Ask for so many tokens and read them all; the answer is the seconds to the first byte."""
+    url = urlsplit(f"//{address}")
+    reader, writer = await asyncio.open_connection(url.hostname, url.port)
+    body = json.dumps({"model": "cria", "messages": [{"role": "user", "content": f"{tokens}"}]})
+    head = f"POST /api/chat HTTP/1.1\r\nHost: {address}\r\nContent-Length: {len(body)}\r\n"
+    start = time.perf_counter()
+    writer.write(f"{head}Connection: close\r\n\r\n{body}".encode())
+    first = await reader.read(1)
+    seconds = time.perf_counter() - start
+    answer = first + await reader.read()
+    assert answer.count(b'" token"') == tokens
+    writer.close()
+    return seconds
+
+
+async def cpu_for_each_token(address: str, process: psutil.Process, clients: int) -> float:
+    """Seconds of the server's CPU for each token with so many clients at once."""
+    tokens = 6000 // clients
+    before = process.cpu_times()
+    await asyncio.gather(*(chat(address, tokens) for _ in range(clients)))
+    after = process.cpu_times()
+    return (after.user + after.system - before.user - before.system) / (tokens * clients)
+
+
+async def measure(address: str, process: psutil.Process) -> dict[str, float]:
+    """Every figure: microseconds of CPU for each token, milliseconds to the first byte."""
+    for _ in range(20):
+        await chat(address, 1)
+    firsts = sorted([await chat(address, 1) for _ in range(300)])
+    figures = {
+        "first byte, median, ms": statistics.median(firsts) * 1e3,
+        "first byte, p95, ms": firsts[int(len(firsts) * 0.95)] * 1e3,
+    }
+    for clients in (1, 4, 16):
+        seconds = await cpu_for_each_token(address, process, clients)
+        figures[f"CPU a token, {clients} clients, us"] = seconds * 1e6
+    return figures
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["serve"]:
+        serve()
+    else:
+        with server() as (address, process):
+            for name, figure in asyncio.run(measure(address, process)).items():
+                print(f"{name:32} {figure:8.2f}")

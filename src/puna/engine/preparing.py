@@ -1,0 +1,104 @@
+"""From a job to requests: its prompt, its constraint, its transcripts. All of it may block."""
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from puna.engine.answer import Answer
+from puna.engine.constraints import Compiled
+from puna.engine.loaded import Loaded
+from puna.engine.prompts import Prompt
+from puna.engine.sequence import Request
+from puna.engine.transcript import Transcript
+from puna.errors import BadRequest, MissingCapability
+from puna.jobs import ChatJob, CompleteJob, Constraint, GenerateJob, Tool, ToolCall
+from puna.protocol import Resume, Submit
+from puna.text.markup.grammar import calls_grammar
+from puna.text.markup.parser import Parser
+from puna.text.stops import Stops
+from puna.text.stream import TextStream
+
+MAX_CHOICES = 128
+
+
+def prepared(loaded: Loaded, submit: Submit, job: GenerateJob, began: float) -> "Prepared":
+    """What the engine is to be asked for a job."""
+    if not 1 <= job.choices <= MAX_CHOICES:
+        raise BadRequest(f"The number of choices must be from 1 to {MAX_CHOICES}.")
+    prompt = prompt_of(loaded, job, submit.resume)
+    transcripts = [_transcript(loaded, job, prompt, choice) for choice in range(job.choices)]
+    answer = Answer(job, prompt, transcripts, submit.resume, began)
+    constraint = _constraint(loaded, job)
+    gate = _gate(loaded, prompt) if constraint is not None else ()
+    return answer, answer.requests(
+        length_of(loaded, job), constraint, gate, loaded.adapters, speculate=loaded.speculates
+    )
+
+
+Prepared = tuple[Answer, list[Request]]
+
+
+def prompt_of(loaded: Loaded, job: GenerateJob, resume: Resume | None = None) -> Prompt:
+    """A job's prompt; of one that goes on, the tokens that it had."""
+    if resume is not None and resume.prompt:
+        return loaded.prompts.known(job, resume.prompt)
+    match job:
+        case ChatJob():
+            return loaded.prompts.chat(job, length_of(loaded, job))
+        case CompleteJob():
+            return loaded.prompts.complete(job, length_of(loaded, job))
+
+
+def length_of(loaded: Loaded, job: GenerateJob) -> int:
+    """How many tokens a job may have in all."""
+    return min(job.fit.context or loaded.length, loaded.length)
+
+
+def _transcript(loaded: Loaded, job: GenerateJob, prompt: Prompt, choice: int) -> Transcript:
+    vocabulary, stops = loaded.model.vocabulary, Stops(job.limits.stop)
+    if not isinstance(job, ChatJob):
+        stream = TextStream(vocabulary, hidden=loaded.prompts.hidden)
+        return Transcript(choice, vocabulary, stream, stops, None)
+    # Markup may be made of control tokens, so the parser gets to see them.
+    tools = job.tools if job.tool_choice != "none" else ()
+    parser = Parser(loaded.markup, tools=tools, started_thinking=prompt.thinking)
+    return Transcript(choice, vocabulary, TextStream(vocabulary), stops, parser)
+
+
+def _constraint(loaded: Loaded, job: GenerateJob) -> Compiled | None:
+    wanted = job.constraint
+    if isinstance(job, ChatJob) and (tools := _wanted_tools(job)):
+        wanted = _calls(loaded, tools, parallel=job.parallel_tool_calls)
+    return loaded.grammars.compile(wanted) if wanted is not None else None
+
+
+def _wanted_tools(job: ChatJob) -> Sequence[Tool]:
+    """The tools of which one must be called; none where the model may choose."""
+    match job.tool_choice:
+        case "auto" | "none":
+            return ()
+        case "required":
+            tools = job.tools
+        case ToolCall(name):
+            tools = tuple(tool for tool in job.tools if tool.name == name)
+    if not tools:
+        raise BadRequest("tool_choice asks for a call of a tool that is not among the tools.")
+    return tools
+
+
+def _calls(loaded: Loaded, tools: Sequence[Tool], *, parallel: bool) -> Constraint:
+    calls = loaded.markup.calls
+    if calls is None:
+        raise MissingCapability("This model's template does not show how it calls tools.")
+    # What the prompt has written of it already is not to be written again.
+    calls = replace(calls, open=calls.open.removeprefix(loaded.markup.lead))
+    names = {special.text: special.token for special in loaded.model.vocabulary.specials}
+    return Constraint("lark", calls_grammar(calls, tools, parallel=parallel, token_of=names.get))
+
+
+def _gate(loaded: Loaded, prompt: Prompt) -> tuple[int, ...]:
+    """The tokens after which a constraint holds: where the prompt has opened thinking, its end."""
+    tags = loaded.markup.think
+    if not prompt.thinking or tags is None:
+        return ()
+    return tuple(loaded.model.vocabulary.tokenize(tags.close.strip(), special=True))

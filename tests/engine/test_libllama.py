@@ -1,0 +1,102 @@
+"""The library is the one that the binding was written for, or it is refused by name."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from puna.engine import abi, libllama
+from puna.engine.libllama import BUILD_FILE, Library, embedded, native, open_library
+from puna.errors import EngineMismatch
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Path:
+    """A folder as a native build leaves it, with the embedded library in its place."""
+    (tmp_path / "libllama.so").symlink_to(embedded().path)
+    (tmp_path / BUILD_FILE).write_text(f"{abi.VERSION} {embedded().sha256}")
+    return tmp_path
+
+
+def test_the_binding_is_what_the_headers_say() -> None:
+    script = Path(__file__).parents[2] / "scripts" / "bind.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_binding_that_differs_from_the_headers_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import bind
+
+    changed = tmp_path / "abi.py"
+    changed.write_text(bind.TARGET.read_text().replace("n_ubatch", "n_other"))
+    monkeypatch.setattr(bind, "TARGET", changed)
+    monkeypatch.setattr(sys, "argv", ["bind.py", "--check"])
+    assert bind.main() == 1
+
+
+def test_the_embedded_library_is_whole(library: Library) -> None:
+    library.verify()
+    assert [kind for _, _, kind, _, total in library.devices() if total] == ["cpu"]
+
+
+def test_a_library_with_another_hash_is_refused(library: Library, tmp_path: Path) -> None:
+    other = tmp_path / "libllama.so"
+    other.write_bytes(b"another")
+    library = Library(embedded())
+    library.origin = replace(library.origin, path=other)
+    with pytest.raises(EngineMismatch, match=str(embedded().sha256)):
+        library.verify()
+
+
+def test_another_version_is_refused_by_both_names(build: Path) -> None:
+    (build / BUILD_FILE).write_text("2026.1.1 00")
+    with pytest.raises(EngineMismatch, match=rf"2026\.1\.1.*{abi.VERSION}"):
+        Library(native(build))
+
+
+def test_another_layout_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As if a field had been put in before these: their values would be others.
+    monkeypatch.setitem(libllama.DEFAULT_CONTEXT, "n_ubatch", 1)
+    with pytest.raises(EngineMismatch, match=r"n_ubatch is 512.*has 1\."):
+        Library(embedded())
+
+
+def test_a_file_that_is_no_library_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "libllama.so").write_text("no library")
+    with pytest.raises(EngineMismatch, match="cannot be opened"):
+        Library(native(tmp_path))
+    with pytest.raises(EngineMismatch, match="There is no engine"):
+        native(tmp_path / "nowhere")
+    (tmp_path / "libllama.so").unlink()
+    with pytest.raises(EngineMismatch, match="holds no libllama"):
+        native(tmp_path)
+
+
+def test_a_native_library_is_chosen_by_the_environment(
+    build: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PUNA_ENGINE", str(build))
+    library = open_library()
+    library.verify()
+    assert library.origin.path == build / "libllama.so"
+
+
+def test_what_the_library_logs_comes_as_whole_lines(tmp_path: Path) -> None:
+    from puna.engine.model import Model
+    from puna.errors import BadModelFile
+    from puna.protocol import Placement
+
+    lines: list[tuple[str, str]] = []
+    library = Library(embedded(), lambda level, line: lines.append((level, line)))
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(b"GGUF and no more")
+    with pytest.raises(BadModelFile):
+        Model(library, (str(broken),), Placement())
+    assert any(level == "error" for level, _ in lines)
+    assert all("\n" not in line for _, line in lines)

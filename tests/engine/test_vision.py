@@ -1,0 +1,341 @@
+"""Images through the engine, against the library's own way of evaluating a prompt with images."""
+
+import ctypes as C
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import gguf
+import numpy as np
+import pytest
+import stand_in_parts
+from stand_in_parts import png
+from tests.engine.harness import Driver, prompt, request
+
+from puna.engine.context import Context, Floats, Outcome, Span
+from puna.engine.libllama import Library
+from puna.engine.model import Model
+from puna.engine.pictures import Picture, weave
+from puna.engine.sequence import Request
+from puna.engine.vision import Projector
+from puna.errors import BadModelFile, MissingCapability
+from puna.jobs import Limits
+from puna.protocol import Pace, Placement
+
+Shape = Callable[[str], Path]
+Part = list[int] | bytes
+ARCHITECTURES = ["llama", "gemma3", "qwen2vl"]
+ROUNDING = 0.6
+POOL = Placement(context=512, sequences=4, pooled=True, batch=128, threads=1)
+STREAMS = Placement(context=512, sequences=4, pooled=False, batch=128, threads=1)
+HERE, THERE = png(40, 40, seed=1), png(64, 48, seed=2)
+
+
+@dataclass
+class Seeing:
+    """An engine that sees, and the library alone beside it."""
+
+    engine: Driver
+    projector: Projector
+    model: Model
+    library: Library
+    placement: Placement
+
+    def request(self, key: str, parts: list[Part], **fields: object) -> Request:
+        tokens, pictures = weave(self._pieces(parts))
+        return request(key, list(tokens), pictures=pictures, **fields)
+
+    def _pieces(self, parts: list[Part]) -> Iterator[int | Picture]:
+        for part in parts:
+            yield from self.projector.read(part) if isinstance(part, bytes) else part
+
+    def regret(self, parts: list[Part], emitted: list[int]) -> float:
+        """By how much an emitted token was worse than the library's best, at worst."""
+        if isinstance(parts[-1], bytes):
+            # The library's own helper gives no logits after an image.
+            parts, emitted = [*parts, emitted[:1]], emitted[1:]
+        context = Context(self.model, self.placement)
+        try:
+            rows = list(self._rows(context, parts, emitted[:-1]))
+        finally:
+            context.close()
+        ends = list(self.model.vocabulary.end_tokens)
+        return max(
+            float(np.delete(row, ends).max() - row[token])
+            for row, token in zip(rows, emitted, strict=True)
+        )
+
+    def _rows(self, context: Context, parts: list[Part], then: list[int]) -> Iterator[Floats]:
+        call = self.library.call
+        evaluate = C.CDLL(str(self.library.origin.path)).mtmd_helper_eval_chunks
+        evaluate.argtypes = [C.c_void_p] * 3 + [C.c_int] * 3 + [C.c_bool, C.c_void_p]
+        past = C.c_int32(0)
+        for part in parts:
+            if isinstance(part, bytes):
+                chunks = self.projector._prepare(part)
+                arguments = past.value, 0, self.placement.batch, True, C.addressof(past)
+                pointers = self.projector.pointer, context.pointer, chunks
+                assert evaluate(*pointers, *arguments) == 0
+                call.mtmd_input_chunks_free(chunks)
+            else:
+                assert context.step([Span(0, past.value, part, 1)]) is Outcome.DONE
+                past.value += len(part)
+        yield context.logits(0).copy()
+        for count, token in enumerate(then):
+            assert context.step([Span(0, past.value + count, [token], 1)]) is Outcome.DONE
+            yield context.logits(0).copy()
+
+
+@contextmanager
+def seeing(
+    library: Library, shape: Shape, architecture: str, placement: Placement, pace: Pace
+) -> Iterator[Seeing]:
+    path = shape(architecture)
+    model = Model(library, (str(path),), placement)
+    file = stand_in_parts.write_projector(path.with_suffix(".projector.gguf"), architecture)
+    projector = Projector(model, str(file), placement)
+    context = Context(model, placement)
+    engine = Driver(context, pace, projector)
+    try:
+        yield Seeing(engine, projector, model, library, placement)
+        engine.engine.close()
+        assert not engine.broken, engine.broken
+    finally:
+        engine.engine.close()
+        context.close()
+        projector.close()
+        model.close()
+
+
+@pytest.fixture
+def sight(library: Library, shape: Shape) -> Iterator[Seeing]:
+    with seeing(library, shape, "llama", POOL, Pace()) as made:
+        yield made
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("placement", [POOL, STREAMS], ids=["pool", "streams"])
+def test_prompts_with_images_are_decoded_as_the_library_does(
+    library: Library, shape: Shape, architecture: str, placement: Placement
+) -> None:
+    prompts: list[list[Part]] = [
+        [prompt(1, 20), HERE, prompt(2, 9)],
+        [HERE, prompt(3, 70), THERE, HERE, prompt(4, 5)],
+        [prompt(5, 30)],
+        [prompt(6, 12), THERE],
+        [prompt(7, 12), HERE, HERE, prompt(8, 60)],
+    ]
+    with seeing(library, shape, architecture, placement, Pace(whole_prompt=32)) as sight:
+        for number, parts in enumerate(prompts):
+            sight.engine.submit(sight.request(f"{number}", parts))
+        results = sight.engine.finish()
+        assert [result.error for result in results] == [None] * len(prompts)
+        assert sight.projector.encoded == 2
+        for parts, result in zip(prompts, results, strict=True):
+            assert len(result.tokens) == 16
+            assert sight.regret(parts, result.tokens) < ROUNDING
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("placement", [POOL, STREAMS], ids=["pool", "streams"])
+def test_the_next_turn_finds_its_images_in_the_cache(
+    library: Library, shape: Shape, architecture: str, placement: Placement
+) -> None:
+    turn: list[Part] = [prompt(1, 20), HERE, prompt(2, 20)]
+    with seeing(library, shape, architecture, placement, Pace()) as sight:
+        first = sight.engine.run(asked := sight.request("first", turn))
+        again: list[Part] = [*turn, first.tokens, THERE, prompt(3, 8)]
+        second = sight.engine.run(sight.request("second", again))
+        assert second.cached == len(asked.tokens) + len(first.tokens) - 1
+        assert sight.projector.encoded == 2
+        assert sight.regret(again, second.tokens) < ROUNDING
+
+
+def test_a_cached_prefix_never_ends_inside_an_image(sight: Seeing) -> None:
+    parts: list[Part] = [prompt(1, 20), HERE]
+    first = sight.engine.run(sight.request("first", parts))
+    second = sight.engine.run(sight.request("second", parts))
+    other = sight.engine.run(sight.request("other", [prompt(1, 20), THERE, prompt(2, 3)]))
+    assert (first.cached, second.cached, other.cached) == (0, 20, 20)
+    assert first.tokens == second.tokens
+
+
+def test_an_image_that_stands_elsewhere_is_not_encoded_again(sight: Seeing) -> None:
+    sight.engine.run(sight.request("first", [prompt(1, 20), HERE, prompt(2, 5)]))
+    parts: list[Part] = [prompt(3, 31), HERE, prompt(2, 5)]
+    result = sight.engine.run(sight.request("second", parts))
+    assert (result.cached, sight.projector.encoded) == (0, 1)
+    assert sight.regret(parts, result.tokens) < ROUNDING
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("memory", [True, False], ids=["with memory", "computed anew"])
+def test_a_request_with_images_goes_on_elsewhere(
+    library: Library, shape: Shape, architecture: str, memory: bool
+) -> None:
+    parts: list[Part] = [prompt(1, 20), HERE, prompt(2, 20)]
+    limits = Limits(max_tokens=40, ignore_eos=True)
+    with seeing(library, shape, architecture, POOL, Pace()) as sight:
+        whole = sight.engine.run(sight.request("whole", parts, limits=limits))
+        sight.engine.submit(sight.request("part", parts, limits=limits, space="elsewhere"))
+        while len(sight.engine.results["part"].tokens) < 10:
+            sight.engine.collect()
+        sight.engine.engine.pause("part", memory=memory)
+        part = sight.engine.finish("part")[0]
+    assert part.paused is not None
+    assert bool(part.paused.memory) == memory
+    with seeing(library, shape, architecture, POOL, Pace()) as sight:
+        paused = part.paused
+        went_on = {"emitted": paused.emitted, "sampler": paused.sampler, "memory": paused.memory}
+        rest = sight.engine.run(sight.request("rest", parts, limits=limits, **went_on))
+        assert sight.projector.encoded == (0 if memory else 1)
+        emitted = [*paused.emitted, *rest.tokens]
+        assert len(emitted) == len(whole.tokens)
+        assert sight.regret(parts, emitted) < ROUNDING
+
+
+@pytest.mark.parametrize("architecture", ["llama", "qwen2vl"])
+def test_images_outlast_a_cache_that_is_too_small_for_all(
+    library: Library, shape: Shape, architecture: str
+) -> None:
+    small = Placement(context=256, sequences=4, pooled=True, batch=64, threads=1)
+    limits = Limits(max_tokens=100, ignore_eos=True)
+    prompts: list[list[Part]] = [
+        [prompt(1, 20), HERE, prompt(2, 9)],
+        [prompt(3, 20), THERE, prompt(4, 9)],
+        [prompt(5, 50)],
+    ]
+    with seeing(library, shape, architecture, small, Pace()) as sight:
+        for number, parts in enumerate(prompts):
+            sight.engine.submit(sight.request(f"{number}", parts, limits=limits, length=256))
+        results = sight.engine.finish()
+        for parts, result in zip(prompts, results, strict=True):
+            assert len(result.tokens) == 100
+            assert sight.regret(parts, result.tokens) < ROUNDING
+
+
+@pytest.mark.parametrize("architecture", ["llama", "qwen2vl"])
+def test_a_shift_drops_images_whole(library: Library, shape: Shape, architecture: str) -> None:
+    parts: list[Part] = [prompt(1, 4), HERE, prompt(2, 20), THERE, prompt(3, 8)]
+    limits = Limits(max_tokens=150, ignore_eos=True)
+    with seeing(library, shape, architecture, POOL, Pace()) as sight:
+        asked = sight.request("shifting", parts, limits=limits, length=120, shift=True, keep=10)
+        result = sight.engine.run(asked)
+    assert result.error is None
+    assert len(result.tokens) == 150
+
+
+def test_others_go_on_while_images_come_in(sight: Seeing) -> None:
+    long = Limits(max_tokens=60, ignore_eos=True)
+    sight.engine.submit(sight.request("running", [prompt(1, 20)], limits=long))
+    while not sight.engine.results["running"].tokens:
+        sight.engine.collect()
+    images: list[Part] = [png(30, 30, seed=seed) for seed in range(10, 18)]
+    sight.engine.submit(sight.request("seeing", [*images, prompt(2, 3)]))
+    before = len(sight.engine.results["running"].tokens)
+    while sight.engine.results["seeing"].cached is None:
+        sight.engine.collect()
+    assert len(sight.engine.results["running"].tokens) - before >= len(images) - 2
+    sight.engine.finish()
+
+
+def test_an_image_without_a_projector_is_that_requests_error_only(
+    library: Library, shape: Shape, sight: Seeing
+) -> None:
+    blind = Driver(Context(sight.model, POOL), Pace())
+    blind.submit(sight.request("seeing", [prompt(1, 20), HERE]))
+    blind.submit(sight.request("reading", [prompt(1, 20)]))
+    seeing, reading = blind.finish()
+    blind.engine.close()
+    blind.context.close()
+    assert seeing.error is not None
+    assert seeing.error.name == "MissingCapability"
+    assert len(reading.tokens) == 16
+
+
+def test_tokens_that_stand_for_no_image_are_refused(sight: Seeing) -> None:
+    whole = sight.request("whole", [prompt(1, 5), HERE, prompt(2, 5)])
+    part = request("part", list(whole.tokens[:20]), pictures=whole.pictures)
+    none = request("none", list(whole.tokens))
+    for asked in (part, none):
+        error = sight.engine.run(asked).error
+        assert error is not None
+        assert error.name == "BadRequest"
+
+
+def test_a_prompt_with_images_has_no_logprobs(sight: Seeing) -> None:
+    error = sight.engine.run(sight.request("scored", [HERE, [1]], prompt_logprobs=0)).error
+    assert error is not None
+    assert error.name == "MissingCapability"
+
+
+@pytest.mark.parametrize("architecture", ["llama", "qwen2vl"])
+def test_an_image_larger_than_a_step_comes_in_by_parts(
+    library: Library, shape: Shape, architecture: str
+) -> None:
+    tiny = Placement(context=512, sequences=2, batch=16, threads=1)
+    parts: list[Part] = [prompt(1, 10), png(160, 90, seed=3), prompt(2, 9)]
+    with seeing(library, shape, architecture, tiny, Pace()) as sight:
+        result = sight.engine.run(asked := sight.request("large", parts))
+        assert len(asked.tokens) > 2 * tiny.batch + 19
+        assert sight.regret(parts, result.tokens) < ROUNDING
+
+
+def test_an_image_that_must_be_seen_at_once_needs_a_step_with_room_for_it(
+    library: Library, shape: Shape
+) -> None:
+    tiny = Placement(context=512, sequences=2, batch=8, threads=1)
+    with (
+        seeing(library, shape, "gemma3", tiny, Pace()) as sight,
+        pytest.raises(MissingCapability, match="takes 9 tokens in one step"),
+    ):
+        sight.projector.read(HERE)
+
+
+def test_requests_with_images_may_leave_at_any_time(sight: Seeing) -> None:
+    dice = np.random.default_rng(3)
+    leaving = [f"leaving {number}" for number in range(12)]
+    prompts: list[list[Part]] = [
+        [prompt(number, 10), png(20, 20, seed=number % 5), prompt(90 + number, 30)]
+        for number in range(16)
+    ]
+    for number, parts in enumerate(prompts):
+        sight.engine.submit(sight.request((*leaving, *"abcd")[number], parts))
+    for key in leaving:
+        for _ in range(dice.integers(1, 4)):
+            sight.engine.collect()
+        sight.engine.engine.cancel(key)
+    results = sight.engine.finish(*"abcd")
+    for parts, result in zip(prompts[12:], results, strict=True):
+        assert sight.regret(parts, result.tokens) < ROUNDING
+
+
+def test_a_projector_that_does_not_fit_is_refused(
+    library: Library, shape: Shape, sight: Seeing, tmp_path: Path
+) -> None:
+    noise = tmp_path / "noise.gguf"
+    noise.write_bytes(b"GGUF" + bytes(1000))
+    for file in (noise, tmp_path / "missing.gguf", shape("llama")):
+        with pytest.raises(BadModelFile, match="cannot load the projector"):
+            Projector(sight.model, str(file), POOL)
+    writer = gguf.GGUFWriter(str(tmp_path / "unsuited.gguf"), "clip")
+    writer.add_string("clip.projector_type", "hunyuanvl")
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    with pytest.raises(MissingCapability, match="hunyuanvl"):
+        Projector(sight.model, str(tmp_path / "unsuited.gguf"), POOL)
+
+
+def test_encoded_images_are_kept_within_a_bound(sight: Seeing) -> None:
+    sight.projector._vectors._bound = 40_000
+    seen = [sight.projector.read(png(30, 30, seed=seed))[0] for seed in range(6)]
+    pictures = [each for each in seen if isinstance(each, Picture)]
+    for picture in [*pictures, *pictures]:
+        sight.projector.vectors(picture)
+    # Two of them fit, so none was still there when its turn came again.
+    assert sight.projector.encoded == 12
+    first = sight.projector.vectors(pictures[-1])
+    assert (first == sight.projector.vectors(pictures[-1])).all()
+    assert sight.projector.encoded == 12

@@ -1,0 +1,217 @@
+"""Every template of llama.cpp's collection renders a conversation, or says that it cannot.
+
+And what a template makes of an answer, the parser for its markup reads back.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from puna.errors import TemplateFailed
+from puna.jobs import Message, ToolCall, message
+from puna.text.markup import words
+from puna.text.markup.format import Markup
+from puna.text.markup.learning import learn
+from puna.text.markup.parser import Parser
+from puna.text.markup.pieces import CallArguments, CallEnd, CallStart, Text, Thinking
+from puna.text.templates import Template
+
+from .collection import ANSWER, CONVERSATION, SPOKEN, THOUGHT, TIME, TOOLS, WEATHER, left_out
+
+# Templates that refuse the conversation, and the words in which they do.
+REFUSING = {
+    "google-gemma-2-2b-it": "Conversation roles must alternate",
+    "google-translategemma-4b-it": "User role must provide `content`",
+}
+
+# What a template leaves out of the conversation: it has no words for it.
+LEAVING_OUT = {
+    "Apertus-8B-Instruct": {"thinking"},
+    "Apriel-1.6-15b-Thinker-fixed": {"thinking"},
+    "Cohere2MoE": {"text"},
+    "CohereForAI-c4ai-command-r-plus-tool_use": {"thinking"},
+    "CohereForAI-c4ai-command-r7b-12-2024-tool_use": {"text"},
+    "GigaChat3-10B-A1.8B": {"thinking"},
+    "GigaChat3.1-10B-A1.8B": {"thinking"},
+    "HuggingFaceTB-SmolLM3-3B": {"calls", "thinking", "tools"},
+    "Kimi-K2-Instruct": {"thinking"},
+    "LFM2-8B-A1B": {"thinking"},
+    "LFM2.5-Instruct": {"thinking"},
+    "MiMo-VL": {"thinking"},
+    "MiniMax-M1": {"text", "thinking"},
+    "Mistral-Small-3.2-24B-Instruct-2506": {"text", "thinking"},
+    "NVIDIA-Nemotron-Nano-v2": {"thinking"},
+    "NousResearch-Hermes-2-Pro-Llama-3-8B-tool_use": {"text", "thinking"},
+    "NousResearch-Hermes-3-Llama-3.1-8B-tool_use": {"text", "thinking"},
+    "Qwen-QwQ-32B": {"thinking"},
+    "Qwen-Qwen2.5-7B-Instruct": {"thinking"},
+    "Qwen3-Coder": {"thinking"},
+    "deepseek-ai-DeepSeek-R1-Distill-Llama-8B": {"text", "thinking", "tools"},
+    "deepseek-ai-DeepSeek-R1-Distill-Qwen-32B": {"thinking", "tools"},
+    "deepseek-ai-DeepSeek-V3.1": {"thinking", "tools"},
+    "fireworks-ai-llama-3-firefunction-v2": {"thinking"},
+    "ibm-granite-granite-3.3-2B-Instruct": {"thinking"},
+    "ibm-granite-granite-4.0": {"thinking"},
+    "ibm-granite-granite-4.1": {"thinking"},
+    "llama-cpp-deepseek-r1": {"text", "thinking"},
+    "llama-cpp-rwkv-world": {"calls", "results", "thinking", "tools"},
+    "llm-jp-llm-jp-4.1-8b-thinking": {"text", "thinking"},
+    "meetkai-functionary-medium-v3.1": {"thinking"},
+    "meetkai-functionary-medium-v3.2": {"thinking"},
+    "meta-llama-Llama-3.1-8B-Instruct": {"text", "thinking"},
+    "meta-llama-Llama-3.2-3B-Instruct": {"text", "thinking"},
+    "meta-llama-Llama-3.3-70B-Instruct": {"text", "thinking"},
+    "microsoft-Phi-3.5-mini-instruct": {"calls", "results", "thinking", "tools"},
+    "mistralai-Ministral-3-14B-Reasoning-2512": {"thinking"},
+    "mistralai-Mistral-Nemo-Instruct-2407": {"system", "text", "thinking"},
+    "moonshotai-Kimi-K2": {"thinking"},
+    "muse-glimmer": {"text"},
+    "openai-gpt-oss-120b": {"text"},
+    "unsloth-Apriel-1.5": {"thinking"},
+    "unsloth-mistral-Devstral-Small-2507": {"thinking"},
+    "upstage-Solar-Open-100B": {"text"},
+}
+
+# Templates whose own answer cannot be read back: they write no calls, or in a way of their own.
+NOT_READ_BACK = {
+    "HuggingFaceTB-SmolLM3-3B": "writes no calls",
+    "MiniMax-M3": "writes every value as XML elements of its own",
+    "google-gemma-2-2b-it": "writes no calls",
+    "google-translategemma-4b-it": "writes no calls",
+    "llama-cpp-rwkv-world": "writes no calls",
+    "microsoft-Phi-3.5-mini-instruct": "writes no calls",
+}
+
+# Templates whose answers have to be smaller than the test's.
+TWO_CALLS_AT_MOST = {"deepseek-ai-DeepSeek-R1-Distill-Llama-8B"}
+TEXT_IN_A_TURN_OF_ITS_OWN = {"NVIDIA-Nemotron-Nano-v2"}
+
+# Tokens that end a model's answer: an engine stops there, so a parser never sees what follows.
+ENDS = (
+    "<|im_end|>",
+    "<|eom_id|>",
+    "<|eot_id|>",
+    "<|END_OF_TURN_TOKEN|>",
+    "<|START_OF_TURN_TOKEN|>",
+    "<eos>",
+    "<｜end▁of▁sentence｜>",
+    "<|end_of_text|>",
+    "<|end_of_msg|>",
+    "<|call|>",
+    "<|calls|>",
+    "<|tool_response>",
+    "<SPECIAL_12>",
+    "[e~[",
+    "<end_of_sentence>",
+    "<|eot|>",
+    "<turn|>",
+    "<seed:eos>",
+)
+
+
+def collection() -> list[str]:
+    import sdist  # pyright: ignore[reportMissingImports]
+
+    folder = sdist.llama_source() / "models" / "templates"
+    return sorted(path.stem for path in folder.glob("*.jinja"))
+
+
+class Subject:
+    """One template of the collection, and what has been learnt from it."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        self.name = name
+        self.template = Template(path.read_text(), bos="<bos>", eos="<eos>")
+        self.markup: Markup = learn(self.template)
+
+
+@pytest.fixture(scope="module", params=collection())
+def subject(request: pytest.FixtureRequest, llama_source: Path) -> Iterator[Subject]:
+    name: str = request.param
+    subject = Subject(name, llama_source / "models" / "templates" / f"{name}.jinja")
+    yield subject
+    subject.template.close()
+
+
+def test_it_renders_the_conversation_or_says_that_it_cannot(subject: Subject) -> None:
+    reason = REFUSING.get(subject.name)
+    if reason is not None:
+        with pytest.raises(TemplateFailed, match=reason):
+            subject.template.render(CONVERSATION, TOOLS, think=True)
+        return
+    rendered = subject.template.render(CONVERSATION, TOOLS, think=True)
+    assert left_out(rendered) == LEAVING_OUT.get(subject.name, set())
+
+
+def test_it_says_that_it_supports_tools_only_where_the_model_is_told_of_them(
+    subject: Subject,
+) -> None:
+    deaf = subject.name in REFUSING or "tools" in LEAVING_OUT.get(subject.name, set())
+    unread = subject.name == "MiniMax-M3"
+    assert subject.markup.tools == (not deaf and not unread)
+
+
+def answer_of(subject: Subject, answer: Message) -> tuple[str, bool]:
+    """What the model would have had to write for this answer, and whether it began by thinking."""
+    question = message("user", "What is the weather, and what the time?")
+    asked = subject.template.render((question,), TOOLS, think=True)
+    said = subject.template.render(
+        (question, answer), TOOLS, think=True, add_generation_prompt=False
+    )
+    written = said[len(words.common_start(asked, said)) :]
+    for end in ENDS:
+        written = written.partition(end)[0]
+    written = written.removeprefix("<|CHATBOT_TOKEN|>")
+    lead = subject.markup.lead
+    if lead and asked.endswith(lead) and written.startswith(lead):
+        written = written.removeprefix(lead)
+    markup = subject.markup
+    think = markup.think
+    begun = think is not None and think.open not in written and think.close in written
+    return written, begun and markup.has_begun_thinking(asked)
+
+
+@pytest.mark.parametrize("spoken", [True, False], ids=["with-text", "without-text"])
+@pytest.mark.parametrize(
+    "calls",
+    [(WEATHER,), (TIME,), (WEATHER, TIME), (TIME, WEATHER, TIME)],
+    ids=["nested", "flat", "two", "three"],
+)
+def test_the_parser_reads_back_what_it_wrote(
+    subject: Subject, calls: tuple[ToolCall, ...], spoken: bool
+) -> None:
+    if subject.name in NOT_READ_BACK:
+        assert not subject.markup.learnt
+        return
+    if subject.template.shape.calls and not subject.template.shape.parallel_calls:
+        calls = calls[:1]
+    if subject.name in TWO_CALLS_AT_MOST:
+        calls = calls[:2]
+    spoken = spoken and subject.name not in TEXT_IN_A_TURN_OF_ITS_OWN
+    numbered = tuple(replace(call, id=f"call{number:05d}") for number, call in enumerate(calls, 1))
+    answer = replace(ANSWER, tool_calls=numbered, parts=ANSWER.parts if spoken else ())
+    written, begun = answer_of(subject, answer)
+    parser = Parser(subject.markup, tools=TOOLS, started_thinking=begun)
+    pieces = [*parser.push(written), *parser.finish()]
+    text = "".join(piece.text for piece in pieces if isinstance(piece, Text))
+    thinking = "".join(piece.text for piece in pieces if isinstance(piece, Thinking))
+    names = [piece.name for piece in pieces if isinstance(piece, CallStart)]
+    arguments = [
+        json.loads(
+            "".join(p.text for p in pieces if isinstance(p, CallArguments) and p.index == index)
+        )
+        for index in range(len(names))
+    ]
+    assert text == (SPOKEN if SPOKEN in written else "")
+    assert thinking == (THOUGHT if THOUGHT in written else "")
+    assert names == [call.name for call in calls]
+    assert arguments == [call.arguments for call in calls]
+    assert sum(isinstance(piece, CallEnd) for piece in pieces) == len(calls)
+
+
+def test_at_least_fifty_templates_are_read_back() -> None:
+    assert len(set(collection()) - set(NOT_READ_BACK)) >= 50
+    assert set(NOT_READ_BACK) <= set(collection())

@@ -88,7 +88,7 @@ async def measure(address: str, process: psutil.Process) -> dict[str, float]:
         "first byte, median, ms": statistics.median(firsts) * 1e3,
         "first byte, p95, ms": firsts[int(len(firsts) * 0.95)] * 1e3,
     }
-    for clients in (1, 4, 16):
+    for clients in (1, 4, 16, 32):
         seconds = await cpu_for_each_token(address, process, clients)
         figures[f"CPU a token, {clients} clients, us"] = seconds * 1e6
     return figures

@@ -50,7 +50,7 @@ def test_a_value_out_of_its_bounds_is_refused() -> None:
 
 def test_each_sequence_has_the_whole_context() -> None:
     placement = Settings(context=1000, sequences=3).placement
-    assert (placement.context, placement.sequences) == (3000, 3)
+    assert (placement.context, placement.sequences) == (1000, 3)
 
 
 def test_every_setting_says_what_it_is_for_and_when_it_acts() -> None:

@@ -118,7 +118,7 @@ class Settings(BaseSettings):
     def placement(self) -> Placement:
         """How models lie on this machine unless asked otherwise."""
         return Placement(
-            context=self.context * self.sequences,
+            context=self.context,
             sequences=self.sequences,
             batch=self.batch,
             threads=self.threads,

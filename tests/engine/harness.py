@@ -1,6 +1,7 @@
 """A real engine over a real model, driven from a test, and the library alone as its oracle."""
 
 import queue
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -9,13 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from puna.engine.cache import Cache
+from puna.engine.cells import Cells
 from puna.engine.context import Context, Floats, Outcome, Span
 from puna.engine.engine import Engine
 from puna.engine.libllama import Library
 from puna.engine.model import Model
-from puna.engine.sequence import Finish, Output, Paused, Request
+from puna.engine.pictures import check_whole, inside
+from puna.engine.sequence import Finish, Output, Paused, Request, Sequence
 from puna.engine.vision import Projector
-from puna.errors import ErrorReport, PunaError
+from puna.errors import BadRequest, ErrorReport, PunaError
 from puna.jobs import Limits, Sampling
 from puna.protocol import Pace, Placement
 
@@ -103,20 +107,64 @@ class Driver:
 
 def check(engine: Engine, context: Context) -> None:
     """What must hold between any two steps."""
-    roster, cells = engine.roster, engine.roster.cache.cells
-    running = list(roster.running.values())
-    slots = [sequence.slot for sequence in running]
-    assert len(set(slots)) == len(slots), "two sequences in one slot"
+    roster, cache = engine.roster, engine.roster.cache
+    running = {sequence.slot: sequence for sequence in roster.running.values()}
+    assert len(running) == len(roster.running), "two sequences in one slot"
     assert not roster.running.keys() & roster.waiting.keys()
-    for sequence in running:
-        assert 0 <= sequence.computed <= len(sequence.tokens) <= sequence.request.length
-        assert cells.length(sequence.slot) == sequence.computed, sequence.request.key
-        last = context.end(sequence.slot, sequence.computed)
-        assert context.span(sequence.slot)[1] == last, sequence.request.key
-    for sequence in roster.waiting.values():
-        assert sequence.slot == -1
-    if cells.pooled:
-        assert cells.used <= cells.total
+    assert cache._live.keys() == running.keys()
+    slots = [*cache._empty, *cache._live, *cache._kept]
+    assert sorted(slots) == list(range(context.slots)), "a slot is lost, or in two hands"
+    for slot, sequence in running.items():
+        key, tokens = sequence.request.key, sequence.tokens
+        assert 0 <= sequence.computed <= len(tokens) <= sequence.request.length
+        assert not inside(tokens, sequence.computed), "an image half computed"
+        assert images_are_whole(sequence), key
+        assert cache.cells.length(slot) == sequence.computed, key
+        assert context.end(slot, sequence.computed) == context.span(slot)[1], key
+        held = cache._prefixes.held(slot)
+        assert held == tuple(tokens[: len(held)]), key
+        assert cache._live[slot] == (sequence.request.space, sequence.request.adapters)
+    for slot in cache._empty:
+        assert cache.cells.length(slot) == 0
+    for slot in slots:
+        check_slot(cache, context, slot)
+    check_cells(cache.cells, context)
+    waiting = list(roster.waiting.values())
+    assert all(one.slot == -1 and one.computed == 0 for one in waiting)
+    saved = [one.saved for one in (*waiting, *roster.running.values())]
+    assert roster._saved == sum(len(state) for state, _ in saved)
+
+
+def check_slot(cache: Cache, context: Context, slot: int) -> None:
+    """What is said of a slot is what the library says."""
+    least, most = context.span(slot)
+    assert most == context.end(slot, cache.cells.length(slot)), f"slot {slot}"
+    held, space = cache._prefixes.held(slot), cache._prefixes.space(slot)
+    assert len(held) <= cache.cells.length(slot), f"slot {slot} is said to hold more than it does"
+    if held:
+        length, slots = cache._prefixes.longest(space, held)
+        assert length == len(held)
+        assert slot in slots
+        assert least >= 0
+    if slot in cache._live and held:
+        assert space == cache._live[slot]
+
+
+def check_cells(cells: Cells, context: Context) -> None:
+    """Every cell that is held is counted once, and as often owned as it is held."""
+    owned = Counter(cell for slot in range(context.slots) for cell in cells._held.get(slot, []))
+    assert cells.used == len(owned)
+    assert all(cells._owners[cell] == count for cell, count in owned.items())
+    assert len(cells._spare) == len(cells._owners) - len(owned)
+    assert cells.used <= cells.total
+
+
+def images_are_whole(sequence: Sequence) -> bool:
+    try:
+        check_whole(sequence.tokens, sequence.request.pictures)
+    except BadRequest:
+        return False
+    return True
 
 
 @contextmanager

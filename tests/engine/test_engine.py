@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from tests.engine.harness import Oracle, driver, prompt, regret, request
 
+from puna.engine.context import Context, Span, is_pooled
 from puna.engine.libllama import Library
 from puna.engine.model import Model
 from puna.engine.roster import WORTH_WAITING
@@ -258,3 +260,29 @@ def test_end_tokens_and_stop_tokens_end_the_output(library: Library, shape: Shap
     assert stopped.finish is not None
     assert (stopped.finish.reason, stopped.finish.stop) == ("stop", stop)
     assert stopped.count == len(stopped.tokens) + 1
+
+
+def test_streams_are_chosen_where_they_fit_and_a_pool_where_they_do_not(
+    library: Library, shape: Shape
+) -> None:
+    small = Placement(context=512, sequences=4, batch=128, threads=1)
+    model = Model(library, (str(shape("llama")),), small)
+    try:
+        assert not is_pooled(model, small)
+        assert is_pooled(model, replace(small, context=100_000_000))
+        assert is_pooled(model, replace(small, pooled=True))
+        assert not is_pooled(model, replace(small, context=100_000_000, pooled=False))
+        # What the library saves of a sequence has its positions in it too.
+        assert 0.95 < model.cell_bytes * 100 / len(saved(model, small)) <= 1
+    finally:
+        model.close()
+
+
+def saved(model: Model, placement: Placement) -> bytes:
+    """The cache of a sequence of 100 tokens, as bytes."""
+    context = Context(model, placement)
+    try:
+        context.step([Span(0, 0, prompt(1, 100), 1)])
+        return context.save(0)
+    finally:
+        context.close()

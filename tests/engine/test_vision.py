@@ -1,111 +1,33 @@
 """Images through the engine, against the library's own way of evaluating a prompt with images."""
 
-import ctypes as C
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import gguf
 import numpy as np
 import pytest
-import stand_in_parts
 from stand_in_parts import png
 from tests.engine.harness import Driver, prompt, request
+from tests.engine.seeing import (
+    ARCHITECTURES,
+    HERE,
+    POOL,
+    ROUNDING,
+    STREAMS,
+    THERE,
+    Part,
+    Seeing,
+    Shape,
+    seeing,
+)
 
-from puna.engine.context import Context, Floats, Outcome, Span
+from puna.engine.context import Context, Span
 from puna.engine.libllama import Library
-from puna.engine.model import Model
 from puna.engine.pictures import Picture, weave
-from puna.engine.sequence import Request
 from puna.engine.vision import Projector
 from puna.errors import BadModelFile, MissingCapability
 from puna.jobs import Limits
 from puna.protocol import Pace, Placement
-
-Shape = Callable[[str], Path]
-Part = list[int] | bytes
-ARCHITECTURES = ["llama", "gemma3", "qwen2vl"]
-ROUNDING = 0.6
-POOL = Placement(context=512, sequences=4, pooled=True, batch=128, threads=1)
-STREAMS = Placement(context=512, sequences=4, pooled=False, batch=128, threads=1)
-HERE, THERE = png(40, 40, seed=1), png(64, 48, seed=2)
-
-
-@dataclass
-class Seeing:
-    """An engine that sees, and the library alone beside it."""
-
-    engine: Driver
-    projector: Projector
-    model: Model
-    library: Library
-    placement: Placement
-
-    def request(self, key: str, parts: list[Part], **fields: object) -> Request:
-        tokens, pictures = weave(self._pieces(parts))
-        return request(key, list(tokens), pictures=pictures, **fields)
-
-    def _pieces(self, parts: list[Part]) -> Iterator[int | Picture]:
-        for part in parts:
-            yield from self.projector.read(part) if isinstance(part, bytes) else part
-
-    def regret(self, parts: list[Part], emitted: list[int]) -> float:
-        """By how much an emitted token was worse than the library's best, at worst."""
-        if isinstance(parts[-1], bytes):
-            # The library's own helper gives no logits after an image.
-            parts, emitted = [*parts, emitted[:1]], emitted[1:]
-        context = Context(self.model, self.placement)
-        try:
-            rows = list(self._rows(context, parts, emitted[:-1]))
-        finally:
-            context.close()
-        ends = list(self.model.vocabulary.end_tokens)
-        return max(
-            float(np.delete(row, ends).max() - row[token])
-            for row, token in zip(rows, emitted, strict=True)
-        )
-
-    def _rows(self, context: Context, parts: list[Part], then: list[int]) -> Iterator[Floats]:
-        call = self.library.call
-        evaluate = C.CDLL(str(self.library.origin.path)).mtmd_helper_eval_chunks
-        evaluate.argtypes = [C.c_void_p] * 3 + [C.c_int] * 3 + [C.c_bool, C.c_void_p]
-        past = C.c_int32(0)
-        for part in parts:
-            if isinstance(part, bytes):
-                chunks = self.projector._prepare(part)
-                arguments = past.value, 0, self.placement.batch, True, C.addressof(past)
-                pointers = self.projector.pointer, context.pointer, chunks
-                assert evaluate(*pointers, *arguments) == 0
-                call.mtmd_input_chunks_free(chunks)
-            else:
-                assert context.step([Span(0, past.value, part, 1)]) is Outcome.DONE
-                past.value += len(part)
-        yield context.logits(0).copy()
-        for count, token in enumerate(then):
-            assert context.step([Span(0, past.value + count, [token], 1)]) is Outcome.DONE
-            yield context.logits(0).copy()
-
-
-@contextmanager
-def seeing(
-    library: Library, shape: Shape, architecture: str, placement: Placement, pace: Pace
-) -> Iterator[Seeing]:
-    path = shape(architecture)
-    model = Model(library, (str(path),), placement)
-    file = stand_in_parts.write_projector(path.with_suffix(".projector.gguf"), architecture)
-    projector = Projector(model, str(file), placement)
-    context = Context(model, placement)
-    engine = Driver(context, pace, projector)
-    try:
-        yield Seeing(engine, projector, model, library, placement)
-        engine.engine.close()
-        assert not engine.broken, engine.broken
-    finally:
-        engine.engine.close()
-        context.close()
-        projector.close()
-        model.close()
 
 
 @pytest.fixture
@@ -135,6 +57,30 @@ def test_prompts_with_images_are_decoded_as_the_library_does(
         for parts, result in zip(prompts, results, strict=True):
             assert len(result.tokens) == 16
             assert sight.regret(parts, result.tokens) < ROUNDING
+
+
+def test_an_images_vectors_see_each_other_where_the_model_wants_it(
+    library: Library, shape: Shape
+) -> None:
+    with seeing(library, shape, "gemma3", POOL, Pace()) as sight:
+        assert not sight.projector.causal
+        (expected,) = sight._rows(context := Context(sight.model, POOL), [HERE, [5]], [])
+        context.clear(0)
+        tokens, pictures = weave([*sight.projector.read(HERE), 5])
+        found: list[float] = []
+        for causal in (False, True):
+            at = next(place for place, token in enumerate(tokens) if token < 0)
+            picture = pictures[tokens[at]]
+            vectors = sight.projector.vectors(picture)
+            if at:
+                context.step([Span(0, 0, list(tokens[:at]), 1)])
+            context.step_picture(0, at, picture, vectors, causal=causal)
+            behind = at + picture.cells
+            context.step([Span(0, behind, list(tokens[behind:]), 1)])
+            found.append(float(np.abs(context.logits(0) - expected).max()))
+            context.clear(0)
+        context.close()
+        assert found[0] < found[1] / 4
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

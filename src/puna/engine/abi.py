@@ -510,6 +510,9 @@ PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "llama_model_n_embd_inp": (C.c_int32, (C.c_void_p,)),
     "llama_model_n_layer": (C.c_int32, (C.c_void_p,)),
     "llama_model_n_swa": (C.c_int32, (C.c_void_p,)),
+    "llama_model_n_head": (C.c_int32, (C.c_void_p,)),
+    "llama_model_n_head_kv": (C.c_int32, (C.c_void_p,)),
+    "llama_model_n_embd": (C.c_int32, (C.c_void_p,)),
     "llama_model_n_cls_out": (C.c_uint32, (C.c_void_p,)),
     "llama_model_desc": (
         C.c_int32,
@@ -1070,6 +1073,9 @@ class Functions:
     llama_model_n_embd_inp: Callable[..., int]
     llama_model_n_layer: Callable[..., int]
     llama_model_n_swa: Callable[..., int]
+    llama_model_n_head: Callable[..., int]
+    llama_model_n_head_kv: Callable[..., int]
+    llama_model_n_embd: Callable[..., int]
     llama_model_n_cls_out: Callable[..., int]
     llama_model_desc: Callable[..., int]
     llama_model_size: Callable[..., int]

@@ -3,10 +3,11 @@
 import secrets
 import time
 from dataclasses import dataclass
+from itertools import count
 
 from puna.engine.constraints import Compiled
 from puna.engine.prompts import Prompt
-from puna.engine.sequence import Output, Request
+from puna.engine.sequence import Output, Paused, Request
 from puna.engine.speculation import Speculation
 from puna.engine.transcript import Transcript
 from puna.jobs import (
@@ -35,6 +36,8 @@ class _Times:
 class Answer:
     """One job's output."""
 
+    _serials = count()
+
     def __init__(
         self,
         job: GenerateJob,
@@ -44,13 +47,16 @@ class Answer:
         began: float,
     ) -> None:
         self.job = job
+        # Another job may have this one's id while the engine still lets go of this one.
+        self.serial = next(self._serials)
         self.seed = job.sampling.seed if job.sampling.seed is not None else secrets.randbits(32)
         self._prompt = prompt
         self._transcripts = transcripts
         self._times = _Times(began)
         self._cached = 0
         self._counted = 0
-        self._taken_off: dict[int, Emitted] | None = None
+        self._taken_off: dict[int, Emitted] = {}
+        self._leaving = False
         self._before = {one.choice: one for one in resume.emitted} if resume else {}
         for one in self._before.values():
             transcripts[one.choice].replay(one.tokens, finished=one.finished)
@@ -58,7 +64,7 @@ class Answer:
 
     def key(self, choice: int) -> str:
         """What the engine knows a choice by."""
-        return f"{self.job.id}/{choice}"
+        return f"{self.job.id}/{self.serial}/{choice}"
 
     @property
     def running(self) -> list[int]:
@@ -109,6 +115,9 @@ class Answer:
     def take(self, choice: int, output: Output) -> list[Delta]:
         """The deltas of what a step brought for one choice."""
         transcript, deltas = self._transcripts[choice], list[Delta]()
+        if transcript.finished:
+            # What the engine drew before it heard of a stop string is nobody's.
+            return deltas
         self._counted += output.count
         if output.progress is not None and choice == 0 and not self._times.prompted:
             deltas.append(ProgressDelta(output.progress, len(self._prompt.tokens)))
@@ -116,34 +125,34 @@ class Answer:
             self._times.prompted, self._times.seated = time.perf_counter(), output.seated
             self._cached = output.cached
             deltas.append(self._prompt_delta(transcript, output))
-        if transcript.finished:
-            return deltas
         if output.drawn:
             deltas += transcript.push(output.drawn)
         if output.finish is not None and not transcript.finished:
             deltas += transcript.finish(output.finish)
-        return [*deltas, self._done()] if not self.running else deltas
+        return [*deltas, self.done()] if not self.running else deltas
 
     def take_off(self) -> list[int]:
         """Begin to take the job off the engine; which choices are to be paused."""
-        self._taken_off = {
+        self._leaving = True
+        return self.running
+
+    def lay_down(self, choice: int, paused: Paused) -> None:
+        """The engine has let go of a choice."""
+        self._taken_off[choice] = Emitted(
+            choice, paused.emitted, self.seed, False, paused.sampler, paused.memory
+        )
+
+    def resume(self) -> Resume | None:
+        """What the job needs to go on elsewhere, once each choice has been let go or has ended."""
+        if not self._leaving or not self._taken_off.keys() >= set(self.running):
+            return None
+        ended = {
             choice: Emitted(choice, tuple(transcript.emitted), self.seed, finished=True)
             for choice, transcript in enumerate(self._transcripts)
             if transcript.finished
         }
-        return self.running
-
-    def taken_off(self, choice: int, output: Output) -> Resume | None:
-        """A choice was taken off; once all are, what the job needs to go on."""
-        paused = output.paused
-        if self._taken_off is None or paused is None:
-            return None
-        self._taken_off[choice] = Emitted(
-            choice, paused.emitted, self.seed, False, paused.sampler, paused.memory
-        )
-        if len(self._taken_off) < len(self._transcripts):
-            return None
-        return Resume(self._prompt.tokens, tuple(self._taken_off.values()))
+        emitted = self._taken_off | ended
+        return Resume(self._prompt.tokens, tuple(emitted[choice] for choice in sorted(emitted)))
 
     def _prompt_delta(self, transcript: Transcript, output: Output) -> PromptDelta:
         scores: list[TokenLogprob | None] = [
@@ -152,7 +161,8 @@ class Answer:
         ]
         return PromptDelta(len(self._prompt.tokens), output.cached or 0, tuple(scores))
 
-    def _done(self) -> DoneDelta:
+    def done(self) -> DoneDelta:
+        """What the job took, now that all its choices have ended."""
         now, times = time.perf_counter(), self._times
         seated = times.seated or now
         prompted = times.prompted or now

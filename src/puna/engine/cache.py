@@ -39,20 +39,28 @@ class Cache:
         """How many more sequences could run, for slots alone."""
         return len(self._empty) + len(self._kept)
 
-    def admit(self, space: Hashable, tokens: Sequence[int], spare: int) -> Seat | None:
+    def admit(
+        self, space: Hashable, tokens: Sequence[int], spare: int, saved: int = 0
+    ) -> Seat | None:
         """A slot for these tokens with room for `spare` more, or None while there is none.
 
-        The longest beginning that any slot of the same space holds is taken over or copied. One
-        token is always left to compute, since its logits are what the sequence needs.
+        The longest beginning that any slot of the same space holds is taken over or copied, where
+        it is longer than what has been `saved`. One token is always left to compute, since its
+        logits are what the sequence needs.
         """
         if not self.slots_free:
             return None
         source, length = self._source(space, tuple(tokens[:-1]))
         length = cut_before(tokens, length)
+        if length <= saved:
+            source, length = None, 0
         if source is not None and source in self._kept and self._may_take(source, length):
             return self._take(source, space, length, len(tokens) + spare)
         if not self._make_room(len(tokens) - length + spare, source):
-            return None
+            if source is None or source not in self._kept:
+                return None
+            # What else the source holds is in the way.
+            return self._take(source, space, length, len(tokens) + spare)
         if not self._empty and not self._evict(source):
             # The only slot left is the one with the prefix itself.
             assert source is not None
@@ -63,6 +71,10 @@ class Cache:
             return Seat(slot, 0)
         self.cells.share(source, slot, length)
         return Seat(slot, length)
+
+    def forget_one(self) -> bool:
+        """Let go of the kept slot that was unused longest; False where there is none."""
+        return self._evict(None)
 
     def grow(self, slot: int, tokens: int) -> bool:
         """Take cells for what a step will compute; False when the pool has none left."""
@@ -80,8 +92,11 @@ class Cache:
         kept = length > 0 and self._context.keep(slot, length)
         if not kept:
             self._context.clear(slot)
-        self.cells.cut(slot, length if kept else 0)
-        return kept or length == 0
+        left = length if kept else 0
+        self.cells.cut(slot, left)
+        if len(held := self._prefixes.held(slot)) > left:
+            self._prefixes.put(self._live[slot], slot, held[:left])
+        return left == length
 
     def hold(self, slot: int, tokens: Sequence[int]) -> None:
         """The live slot has computed these tokens: others may copy them from now on."""
@@ -104,7 +119,7 @@ class Cache:
 
     def restore(self, slot: int, state: bytes, length: int) -> bool:
         """Put saved bytes into a slot that was just admitted and holds nothing."""
-        if not self._context.restore(slot, state):
+        if not (self._context.restore(slot, state) and self._context.keep(slot, length)):
             return False
         self.cells.grow(slot, length)
         return True
@@ -140,7 +155,7 @@ class Cache:
 
     def _take(self, slot: int, space: Hashable, length: int, room: int) -> Seat | None:
         stamp = self._kept.pop(slot)
-        if not self._make_room(room - length, slot):
+        if not self._make_room(room - length - self.cells.alone(slot, length), slot):
             self._kept[slot] = stamp
             return None
         self._live[slot] = space

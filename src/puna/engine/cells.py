@@ -25,9 +25,9 @@ class Cells:
         """How many tokens a slot holds."""
         return len(self._held.get(slot, ()))
 
-    def alone(self, slot: int) -> int:
-        """How many cells would be free if this slot let go."""
-        return sum(self._owners[cell] == 1 for cell in self._held.get(slot, ()))
+    def alone(self, slot: int, length: int = 0) -> int:
+        """How many cells would be free if this slot kept only its first ones."""
+        return sum(self._owners[cell] == 1 for cell in self._held.get(slot, [])[length:])
 
     def grow(self, slot: int, count: int) -> None:
         """The slot takes `count` more cells."""

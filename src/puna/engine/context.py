@@ -13,12 +13,17 @@ from puna.engine.batches import Batch, Floats, Span, VectorBatch
 from puna.engine.model import Model
 from puna.engine.pictures import Picture
 from puna.engine.positions import Positions, Stretch
-from puna.errors import EngineFailed, LoadFailed
+from puna.errors import BadRequest, EngineFailed, LoadFailed
 from puna.protocol import Placement
 
 MAX_SEQUENCES = 256
 # Rows of logits that one step may ask for beyond one for each sequence.
 EXTRA_OUTPUTS = 64
+
+# Of the free memory, what streams may take before a pool is the better choice.
+STREAMS_PART = 0.25
+# The types that a KV cache may have; the library takes others too, and ends the process over them.
+CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
 
 FLASH = {"auto": -1, "off": 0, "on": 1}
 
@@ -48,6 +53,7 @@ class Context:
         self.model = model
         self._call = model.library.call
         self.outputs_max = min(placement.batch, placement.sequences + EXTRA_OUTPUTS)
+        self.pooled = is_pooled(model, placement)
         params = self._params(placement, pooling)
         # A C function that reads one byte: libc's strlen, so that no step waits for the GIL.
         self._abort = C.create_string_buffer(2)
@@ -63,7 +69,6 @@ class Context:
         self.length: int = self._call.llama_n_ctx_seq(self._pointer)
         self.cells: int = self._call.llama_n_ctx(self._pointer)
         self.slots: int = self._call.llama_n_seq_max(self._pointer)
-        self.pooled = placement.pooled
         self._slides = model.window > 0
         self._batch = Batch(placement.batch)
         self._rows: list[int] = []
@@ -79,16 +84,16 @@ class Context:
         self, placement: Placement, pooling: abi.LlamaPoolingType | None
     ) -> abi.LlamaContextParams:
         params: abi.LlamaContextParams = self._call.llama_context_default_params()
-        shares = 1 if placement.pooled else placement.sequences
+        shares = 1 if self.pooled else placement.sequences
         params.n_ctx = placement.context * shares
         params.n_batch = params.n_ubatch = placement.batch
         params.n_seq_max = placement.sequences
         params.n_outputs_max = self.outputs_max if pooling is None else 0
         params.n_threads = params.n_threads_batch = placement.threads or cores()
-        params.kv_unified = placement.pooled
+        params.kv_unified = self.pooled
         params.flash_attn_type = FLASH[placement.flash_attention]
-        params.type_k = abi.TENSOR_TYPES[placement.cache_type_k]
-        params.type_v = abi.TENSOR_TYPES[placement.cache_type_v]
+        params.type_k = _cache_type(placement.cache_type_k)
+        params.type_v = _cache_type(placement.cache_type_v)
         if pooling is not None:
             params.embeddings = True
             params.pooling_type = pooling
@@ -212,9 +217,10 @@ class Context:
         end = -1 if whole else self._positions.of(source, length)
         self._call.llama_memory_seq_cp(self._memory, source, target, -1, end)
         self._positions.copy(source, target, length)
+        # It is copied even where the target is emptied again, over whatever is there by then.
+        if not self.pooled:
+            self._copying |= {source, target}
         if self._holds(target, length):
-            if not self.pooled:
-                self._copying |= {source, target}
             return True
         self.clear(target)
         return False
@@ -236,7 +242,8 @@ class Context:
             return False
         # A recurrent model's state stands at its last token only; a sliding window's cache may
         # have lost the beginning, which it does not need.
-        return self.model.recurrent or least <= max(0, last + 1 - self.model.window) * self._slides
+        needed = max(0, last + 2 - self.model.window) * self._slides
+        return self.model.recurrent or least <= needed
 
     def end(self, slot: int, length: int) -> int:
         """The last position that the first tokens of a sequence have, -1 if none."""
@@ -269,8 +276,26 @@ class Context:
         return False
 
 
+def is_pooled(model: Model, placement: Placement) -> bool:
+    """Whether sequences share one pool: as asked, else unless all fit with a whole context each."""
+    if placement.pooled is not None or placement.sequences == 1:
+        return placement.pooled is not False
+    import psutil
+
+    cells = placement.context * placement.sequences
+    return model.cell_bytes * cells > psutil.virtual_memory().available * STREAMS_PART
+
+
 def cores() -> int:
     """How many threads a step is computed with where nobody says it."""
     import psutil
 
     return psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
+
+
+def _cache_type(name: str) -> int:
+    if name not in CACHE_TYPES:
+        raise BadRequest(
+            f"There is no cache type {name}.", f"Choose one of {', '.join(CACHE_TYPES)}."
+        )
+    return abi.TENSOR_TYPES[name]

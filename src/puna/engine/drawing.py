@@ -13,7 +13,7 @@ from puna.engine.pictures import check_whole
 from puna.engine.sampling import Drawn, Sampler
 from puna.engine.sequence import Finish, Output, Request, Sequence
 from puna.engine.steps import Share
-from puna.errors import MissingCapability
+from puna.errors import BadRequest, MissingCapability, PromptTooLong
 from puna.jobs import Sampling
 
 MAX_DRAFT = 8
@@ -30,9 +30,7 @@ class Drawing:
 
     def sequence(self, request: Request, arrival: int) -> Sequence:
         """A sequence for this request; what it emitted before is replayed."""
-        check_whole(request.tokens, request.pictures)
-        if request.pictures and request.prompt_logprobs is not None:
-            raise MissingCapability("A prompt with images has no log-probabilities.")
+        self._check(request)
         sampling = self._suppressed(request.sampling)
         sampler = Sampler(
             sampling,
@@ -56,7 +54,8 @@ class Drawing:
             sequence.append(token)
             if len(sequence.tokens) >= request.length:
                 sequence.shift()
-        sampler.restore(request.sampler)
+        if request.emitted:
+            sampler.restore(request.sampler)
         sequence.announced = bool(request.emitted)
         return sequence
 
@@ -71,11 +70,28 @@ class Drawing:
             drafted.append(replace(share, drafts=drafts))
         return drafted
 
+    def _check(self, request: Request) -> None:
+        """Refuse what would end a step in an error, and with it everybody's work."""
+        given, size = request.tokens + request.emitted, self._vocabulary.size
+        if not given:
+            raise BadRequest("The prompt is empty; the model needs a token at least.")
+        if min(given) < min(request.pictures, default=0) or max(given) >= size:
+            wrong = next(token for token in given if not 0 <= token < size)
+            raise BadRequest(f"There is no token {wrong}; the model's are 0 to {size - 1}.")
+        check_whole(request.tokens, request.pictures)
+        if request.pictures and request.prompt_logprobs is not None:
+            raise MissingCapability("A prompt with images has no log-probabilities.")
+        room = min(request.length, self._context.length)
+        if len(request.tokens) >= room or (len(given) >= room and not request.shift):
+            raise PromptTooLong(len(given), room)
+
     def prompt_logprobs(self, sequence: Sequence, rows: range) -> None:
         """Score the prompt's tokens that follow those just computed; before `computed` moves."""
         top = sequence.request.prompt_logprobs
         if top is None or sequence.announced:
             return
+        # What is computed a second time is scored a second time.
+        del sequence.prompt_logprobs[sequence.computed + 1 :]
         if not sequence.prompt_logprobs:
             sequence.prompt_logprobs.append(None)
         following = sequence.tokens[sequence.computed + 1 :][: len(rows)]

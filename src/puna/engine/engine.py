@@ -11,16 +11,19 @@ from itertools import count
 from queue import Empty, SimpleQueue
 
 from puna.engine.cache import Cache
-from puna.engine.context import Context, Outcome, Span
+from puna.engine.context import Context, Outcome
 from puna.engine.drawing import Drawing
 from puna.engine.roster import Roster
 from puna.engine.sequence import Finish, Output, Request, Sequence
 from puna.engine.steps import Share, Tempo, plan
-from puna.engine.vision import Projector
-from puna.errors import EngineFailed, MissingCapability, PunaError
+from puna.engine.vision import Projector, see
+from puna.errors import EngineFailed, PunaError
 from puna.protocol import Busyness, Pace
 
 _Command = Callable[[], None]
+
+# What aborts may cost the others at once; each second of work that is not lost earns another.
+ABORT_SECONDS = 1.0
 
 
 class Engine:
@@ -53,7 +56,7 @@ class Engine:
         self._outputs: dict[str, Output] = {}
         self._arrivals = count()
         self._commands: SimpleQueue[_Command] = SimpleQueue()
-        self._stepping: frozenset[str] = frozenset()
+        self._credit = ABORT_SECONDS
         self._abortable = not self._recurrent
         self._closing = False
         self.steps = 0
@@ -98,7 +101,7 @@ class Engine:
         )
 
     def _abort_for(self, key: str | None) -> None:
-        if self._abortable and (key is None or key in self._stepping):
+        if self._abortable and (key is None or key in self.roster.running):
             self._context.abort()
 
     # Commands, on the engine's thread
@@ -106,14 +109,20 @@ class Engine:
     def _run(self) -> None:
         try:
             while not self._closing:
-                self._take_commands()
-                self.roster.admit()
-                self._step()
-                self._flush()
+                self.turn()
         except PunaError as error:
             self._fail_all(error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the runner must say so
             self._fail_all(EngineFailed(f"The engine's loop ended: {error!r}."))
+
+    def turn(self) -> None:
+        """Once round: what others want, who comes in, a step, and word of what it brought."""
+        # Before the commands are taken, so that no abort is lost that comes after that.
+        self._context.ready()
+        self._take_commands()
+        self.roster.admit()
+        self._step()
+        self._flush()
 
     def _take_commands(self) -> None:
         if not self.roster.running and not self.roster.waiting:
@@ -161,18 +170,16 @@ class Engine:
         shares = self._shares()
         if not shares:
             return
-        self._context.ready()
         self._context.adapters(shares[0].sequence.request.adapters)
-        self._stepping = frozenset(share.sequence.request.key for share in shares)
         began = time.perf_counter()
         outcome = self._compute(shares)
         if outcome is None:
             return
         seconds = time.perf_counter() - began
-        self._stepping = frozenset()
         self.steps += 1
-        # After an abort the next step runs to its end, so that cancels can't starve the others.
-        self._abortable = outcome is not Outcome.ABORTED and not self._recurrent
+        gain = -seconds if outcome is Outcome.ABORTED else seconds
+        self._credit = min(self._credit + gain, ABORT_SECONDS)
+        self._abortable = self._credit > 0 and not self._recurrent
         match outcome:
             case Outcome.DONE:
                 self._tempo.record(shares, seconds)
@@ -181,26 +188,21 @@ class Engine:
                 self._undo(shares)
             case Outcome.NO_ROOM:
                 self._undo(shares)
-                self._make_way(shares[0].sequence)
+                if not self._cache.forget_one():
+                    self._make_way(shares[0].sequence)
 
     def _compute(self, shares: list[Share]) -> Outcome | None:
-        """Run the model over text, or over an image; None if there is nothing to be seen in it."""
+        """Run the model over text, or over an image; None if that cannot be seen."""
         sequence, picture = shares[0].sequence, shares[0].picture
         if picture is None:
-            return self._context.step([_span(share) for share in shares])
+            return self._context.step([share.span for share in shares])
         try:
-            if self._projector is None:
-                raise MissingCapability("This model cannot see images.")
-            vectors = self._projector.vectors(picture)
+            return see(self._context, self._projector, sequence, picture)
         except PunaError as error:
             self._undo(shares)
             self._output(sequence.request.key).error = error.report()
             self.roster.leave(sequence)
             return None
-        causal = self._projector.causal
-        return self._context.step_picture(
-            sequence.slot, sequence.computed, picture, vectors, causal=causal
-        )
 
     def _shares(self) -> list[Share]:
         """The next step's shares, with cells for all of them; some may have to make way."""
@@ -300,10 +302,3 @@ class Engine:
         if self._outputs:
             outputs, self._outputs = list(self._outputs.values()), {}
             self._emit(outputs)
-
-
-def _span(share: Share) -> Span:
-    sequence = share.sequence
-    begin = sequence.computed
-    tokens = sequence.tokens[begin : begin + share.tokens]
-    return Span(sequence.slot, begin, tokens + share.drafts, share.outputs)

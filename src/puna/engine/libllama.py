@@ -53,6 +53,8 @@ DEFAULT_MODEL: dict[str, float] = {
 }
 
 _LOG_CALLBACK = C.CFUNCTYPE(None, C.c_int, C.c_char_p, C.c_void_p)
+# The library logs to a pointer for as long as the process lives, so what it points to stays.
+_KEPT: list[object] = []
 _LEVELS = {level.value: level.name.lower() for level in abi.GgmlLogLevel}
 
 
@@ -63,6 +65,18 @@ class Origin:
     path: Path
     version: str
     sha256: str | None
+
+    def verify(self) -> "Origin":
+        """Compare the file with its recorded hash; takes a tenth of a second."""
+        if self.sha256 is None:
+            return self
+        with self.path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != self.sha256:
+            raise EngineMismatch(
+                f"The engine at {self.path} has SHA-256 {found}, recorded is {self.sha256}."
+            )
+        return self
 
 
 def embedded() -> Origin:
@@ -112,25 +126,13 @@ class Library:
         self._check_defaults()
         self._log = log
         self._line: dict[int, str] = {}
-        # The library keeps this pointer for as long as the process lives.
-        self._callback = _LOG_CALLBACK(self._on_log)
-        pointer = C.cast(self._callback, C.c_void_p)
+        callback = _LOG_CALLBACK(self._on_log)
+        _KEPT.append(callback)
+        pointer = C.cast(callback, C.c_void_p)
         self.call.llama_log_set(pointer, None)
         self.call.mtmd_log_set(pointer, None)
         self.call.mtmd_helper_log_set(pointer, None)
         self.call.llama_backend_init()
-
-    def verify(self) -> None:
-        """Compare the file with its recorded hash; takes a tenth of a second."""
-        if self.origin.sha256 is None:
-            return
-        with self.origin.path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != self.origin.sha256:
-            raise EngineMismatch(
-                f"The engine at {self.origin.path} has SHA-256 {found}, "
-                f"recorded is {self.origin.sha256}."
-            )
 
     def devices(self) -> list[tuple[str, str, str, int, int]]:
         """Name, description, kind, free and total bytes of each device."""
@@ -168,10 +170,20 @@ class Library:
             self._log(_LEVELS.get(level, "info"), line.rstrip())
 
 
-def open_library(log: LogSink | None = None) -> Library:
+def chosen() -> Origin:
     """The engine that PUNA_ENGINE names, else the embedded one."""
-    chosen = os.environ.get("PUNA_ENGINE", "")
-    return Library(native(Path(chosen)) if chosen else embedded(), log)
+    path = os.environ.get("PUNA_ENGINE", "")
+    return native(Path(path)) if path else embedded()
+
+
+def verified() -> Origin:
+    """The chosen engine, compared with its recorded hash."""
+    return chosen().verify()
+
+
+def open_library(log: LogSink | None = None) -> Library:
+    """The chosen engine, opened."""
+    return Library(chosen(), log)
 
 
 def _hex(recorded: str | None) -> str | None:

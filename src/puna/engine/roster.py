@@ -35,7 +35,7 @@ class Roster:
     def add(self, sequence: Sequence) -> None:
         """A new sequence, which waits until it is admitted."""
         memory = sequence.request.memory
-        if memory:
+        if len(memory) > _saved_header.size:
             (length,) = _saved_header.unpack_from(memory)
             self._put_aside(sequence, memory[_saved_header.size :], length)
         self.waiting[sequence.request.key] = sequence
@@ -93,18 +93,21 @@ class Roster:
         request = sequence.request
         # Room for some growth of all, so that who comes in is not asked to make way at once.
         spare = min(16 * (1 + len(self.running)), self.cache.cells.total // 4)
-        seat = self.cache.admit(_space(request), sequence.tokens, spare if self.running else 0)
+        if not self.running:
+            spare = 0
+        saved = sequence.saved[1]
+        seat = self.cache.admit(_space(request), sequence.tokens, spare, saved)
         if seat is None:
             return False
         del self.waiting[request.key]
         self.running[request.key] = sequence
         sequence.slot, sequence.computed = seat.slot, seat.cached
-        if request.prompt_logprobs is not None and not sequence.emitted:
-            self.cache.cut(seat.slot, 0)
-            sequence.computed = 0
         sequence.seated = sequence.seated or time.perf_counter()
         sequence.cached = max(sequence.cached, min(sequence.computed, sequence.prompt))
         self._restore(sequence)
+        if sequence.computed > sequence.scored:
+            self.cache.cut(seat.slot, 0)
+            sequence.computed = sequence.cached = 0
         sequence.long = sequence.pending > self._whole_prompt
         self.next_turn(sequence)
         return True

@@ -138,6 +138,13 @@ class Sequence:
         return text_length(self.tokens, self.computed)
 
     @property
+    def scored(self) -> int:
+        """How many tokens may be there without being computed anew, for the prompt's scores."""
+        if self.request.prompt_logprobs is None or self.announced:
+            return len(self.tokens)
+        return max(0, len(self.prompt_logprobs) - 1)
+
+    @property
     def exhausted(self) -> bool:
         """Whether as many tokens are out as were asked for."""
         most = self.request.limits.max_tokens

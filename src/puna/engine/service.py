@@ -1,9 +1,11 @@
 """The runner's side of the protocol: one connection to the server, one model, five states."""
 
 import asyncio
+from collections.abc import Callable
+from contextlib import suppress
 from typing import assert_never
 
-from puna.engine.libllama import open_library
+from puna.engine.libllama import Library, Origin, verified
 from puna.engine.loaded import Loaded
 from puna.engine.sequence import Output
 from puna.engine.work import Work
@@ -34,11 +36,20 @@ BEAT_SECONDS = 1.0
 
 
 class Service:
-    """Serves the one server that this runner belongs to."""
+    """Serves the one server that this runner belongs to.
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    `find_library` waits for the engine's library to be found and verified.
+    """
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        find_library: Callable[[], Origin] = verified,
+    ) -> None:
         self._reader = reader
         self._writer = writer
+        self._find_library = find_library
         self._loop = asyncio.get_running_loop()
         self._state: State = "idle"
         self._loaded: Loaded | None = None
@@ -134,8 +145,7 @@ class Service:
             self._move("ready", facts=self._loaded.facts)
 
     def _open(self, load: Load) -> Loaded:
-        library = open_library(self._log)
-        library.verify()
+        library = Library(self._find_library(), self._log)
         return Loaded(library, load, self._emit, self._fail)
 
     async def _leave(self) -> None:
@@ -146,6 +156,8 @@ class Service:
             await asyncio.to_thread(self._loaded.close)
             self._move("idle")
         self._writer.close()
+        with suppress(ConnectionError):
+            await self._writer.wait_closed()
 
     # From other threads
 

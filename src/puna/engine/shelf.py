@@ -31,11 +31,17 @@ class Shelf(Generic[Thing]):
         while self._weight > self._bound and len(self._things) > 1:
             self.drop(next(iter(self._things)))
 
+    def take(self, key: Hashable) -> Thing | None:
+        """What lies there under this key, which from now on is the taker's."""
+        if key not in self._things:
+            return None
+        thing, weight = self._things.pop(key)
+        self._weight -= weight
+        return thing
+
     def drop(self, key: Hashable) -> None:
         """Let go of what lies under this key."""
-        if key in self._things:
-            thing, weight = self._things.pop(key)
-            self._weight -= weight
+        if (thing := self.take(key)) is not None:
             self._free(thing)
 
     def clear(self) -> None:

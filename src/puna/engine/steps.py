@@ -4,14 +4,17 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from puna.engine.batches import Span
 from puna.engine.pictures import Picture
 from puna.engine.sequence import Sequence
 from puna.engine.turns import Turns
 from puna.protocol import Pace
 
-# A step of prefill alone ends within this time, so that a newcomer is never kept waiting long.
+# What a step of prefill alone should take at most, so that a newcomer is not kept waiting long.
 ALONE_SECONDS = 0.25
-LEAST_CHUNK = 16
+LEAST_CHUNK = 4
+# Fewer tokens at once are computed far more slowly each, on a CPU at least.
+LEAST_ALONE = 64
 # So many steps with prefill in them before one without shows what decoding alone takes.
 REFRESH = 48
 # What verifying a guessed token costs, as a part of what an output token takes, until measured.
@@ -42,6 +45,13 @@ class Share:
         """Whether the sequence's next token can be drawn after this step."""
         return self.tokens == self.sequence.pending
 
+    @property
+    def span(self) -> Span:
+        """What of it goes into the context's batch."""
+        begin = self.sequence.computed
+        tokens = self.sequence.tokens[begin : begin + self.tokens]
+        return Span(self.sequence.slot, begin, tokens + self.drafts, self.outputs)
+
 
 class Tempo:
     """Learns from the clock what steps take, and from that how much may go into one.
@@ -54,7 +64,7 @@ class Tempo:
         self._stretch = pace.stretch
         self._batch = batch
         self._decode: dict[int, float] = {}
-        self._chunk = min(64.0, batch)
+        self._chunk = min(16.0, batch)
         self._alone = min(64.0, batch)
         self._since = 0
         self._draft_cost = DRAFT_COST
@@ -95,7 +105,7 @@ class Tempo:
             # A price that noise has driven up is forgotten, or it would never be measured again.
             self._draft_cost += 0.01 * (DRAFT_COST - self._draft_cost)
         elif not decodes:
-            self._alone = self._steer(self._alone, prefill, ALONE_SECONDS / seconds)
+            self._alone = self._steer(self._alone, prefill, ALONE_SECONDS / seconds, LEAST_ALONE)
         elif plain is not None and drafts:
             cost = max(seconds - plain, 0.0) / drafts * decodes / plain
             self._draft_cost += 0.1 * (min(cost, 2.0) - self._draft_cost)
@@ -103,11 +113,11 @@ class Tempo:
             extra = max(seconds - plain, 1e-6)
             self._chunk = self._steer(self._chunk, prefill, (self._stretch - 1) * plain / extra)
 
-    def _steer(self, now: float, used: int, ratio: float) -> float:
+    def _steer(self, now: float, used: int, ratio: float, least: int = LEAST_CHUNK) -> float:
         """Towards what would have fitted, by halves at most; a smaller part proves nothing."""
         if used < now * 0.7 and ratio > 1:
             return now
-        return min(max(used * min(max(ratio, 0.5), 1.3), LEAST_CHUNK), self._batch)
+        return min(max(used * min(max(ratio, 0.5), 1.3), least), self._batch)
 
     @staticmethod
     def _bucket(decodes: int) -> int:
@@ -132,14 +142,16 @@ def plan(running: Iterable[Sequence], tempo: Tempo, batch: int, outputs: int) ->
     shares: list[Share] = []
     for sequence in decodes:
         tokens = min(sequence.pending, batch)
-        if tokens <= batch and outputs > 0:
+        if tokens > 0 and outputs > 0:
             shares.append(Share(sequence, tokens))
             batch, outputs = batch - tokens, outputs - 1
     chunk = min(tempo.beside(len(shares)) if shares else tempo.alone, batch)
+    whole = batch
     for sequence in members:
         if sequence.started or batch <= 0 or outputs <= 0:
             continue
-        short = not sequence.long
+        # What does not fit beside the decodes would wait for as long as they go on.
+        short = not sequence.long and sequence.pending <= whole
         room = batch if short else min(chunk, batch)
         tokens = min(sequence.text, room)
         if short and tokens < sequence.text:

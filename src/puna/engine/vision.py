@@ -13,9 +13,10 @@ from contextlib import contextmanager
 import numpy as np
 
 from puna.engine import abi, images
-from puna.engine.context import FLASH, Floats, cores
+from puna.engine.context import FLASH, Context, Floats, Outcome, cores
 from puna.engine.model import Model
 from puna.engine.pictures import Picture, Places, Woven
+from puna.engine.sequence import Sequence
 from puna.engine.shelf import Shelf
 from puna.errors import BadModelFile, BadRequest, EngineFailed, MissingCapability
 from puna.protocol import Placement
@@ -118,18 +119,23 @@ class Projector:
 
     def vectors(self, picture: Picture) -> Floats:
         """What the model sees of a picture; encoded now, unless it is still known."""
+        key = hashlib.sha256(picture.image).digest()
         with self._lock:
             known = self._vectors.get(picture.head)
-            if known is not None:
-                return known
-            key = hashlib.sha256(picture.image).digest()
-            chunks = self._pixels.get(key)
-            if chunks is None:
-                chunks = self._prepare(picture.image)
-                self._pixels.put(key, chunks, 1)
+            # Nobody else may free what is worked with, nor wait for it.
+            chunks = self._pixels.take(key) if known is None else None
+        if known is not None:
+            return known
+        if chunks is None:
+            chunks = self._prepare(picture.image)
+        try:
             vectors = self._encoded(self._call.mtmd_input_chunks_get(chunks, picture.part), picture)
+        finally:
+            with self._lock:
+                self._pixels.put(key, chunks, 1)
+        with self._lock:
             self._vectors.put(picture.head, vectors, vectors.nbytes)
-            return vectors
+        return vectors
 
     def _encoded(self, chunk: int | None, picture: Picture) -> Floats:
         if self._call.mtmd_encode_chunk(self.pointer, chunk):
@@ -215,3 +221,14 @@ class Projector:
             for index in range(cells)
         ]
         return np.array([[each.t, each.y, each.x, each.z] for each in found], np.int32).T
+
+
+def see(
+    context: Context, projector: Projector | None, sequence: Sequence, picture: Picture
+) -> Outcome:
+    """The step of an image, which goes into the cache behind what the sequence has there."""
+    if projector is None:
+        raise MissingCapability("This model cannot see images.")
+    vectors = projector.vectors(picture)
+    place, causal = sequence.computed, projector.causal
+    return context.step_picture(sequence.slot, place, picture, vectors, causal=causal)

@@ -14,7 +14,7 @@ from puna.engine.embedding import answer as embedded
 from puna.engine.loaded import Loaded
 from puna.engine.preparing import prepared, prompt_of
 from puna.engine.sequence import Output
-from puna.errors import BadRequest, PunaError
+from puna.errors import BadRequest, EngineFailed, PunaError
 from puna.jobs import ChatJob, CompleteJob, Delta, EmbedJob, GenerateJob, RerankJob
 from puna.protocol import (
     Cancel,
@@ -23,6 +23,7 @@ from puna.protocol import (
     JobFailed,
     Pause,
     Paused,
+    Resume,
     Submit,
     Tokenize,
     Tokens,
@@ -43,7 +44,7 @@ class Work:
         self._send = send
         self._settle = settle
         self._answers: dict[str, Answer] = {}
-        self._preparing: dict[str, asyncio.Task[None]] = {}
+        self._preparing: dict[str, tuple[Submit, asyncio.Task[None]]] = {}
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="prompts")
 
     @property
@@ -53,7 +54,7 @@ class Work:
 
     def close(self) -> None:
         """Let go of all jobs."""
-        for task in self._preparing.values():
+        for _, task in self._preparing.values():
             task.cancel()
         self._threads.shutdown(cancel_futures=True)
 
@@ -64,13 +65,13 @@ class Work:
             error = BadRequest(f"A job with the id {job} is running already.")
             self._send(JobFailed(job, error.report()))
             return
-        self._preparing[job] = tasks.create_task(self._prepare(submit, time.perf_counter()))
+        task = tasks.create_task(self._prepare(submit, time.perf_counter()))
+        self._preparing[job] = (submit, task)
         self._settle()
 
     def cancel(self, cancel: Cancel) -> None:
         """Let go of a job that nobody waits for."""
-        if (task := self._preparing.get(cancel.job)) is not None:
-            task.cancel()
+        self._stop_preparing(cancel.job)
         if (answer := self._answers.pop(cancel.job, None)) is not None:
             for choice in answer.running:
                 self._loaded.engine.cancel(answer.key(choice))
@@ -83,10 +84,11 @@ class Work:
             for choice in answer.take_off():
                 self._loaded.engine.pause(answer.key(choice), memory=pause.memory)
             return
-        # One that is still being prepared has emitted nothing: it goes on from its beginning.
-        if (task := self._preparing.get(pause.job)) is not None:
-            task.cancel()
-        self._send(Paused(pause.job, None))
+        # One that is still being prepared goes on from where it came in.
+        submit = self._stop_preparing(pause.job)
+        resume = None if submit is None else submit.resume or Resume((), ())
+        self._send(Paused(pause.job, resume))
+        self._settle()
 
     async def tokenize(self, asked: Tokenize) -> None:
         """Answer with the tokens of a text, or with a job's prompt."""
@@ -119,6 +121,13 @@ class Work:
 
     # Preparing
 
+    def _stop_preparing(self, job: str) -> Submit | None:
+        """Let go of a job that is being prepared; its task may not even have begun."""
+        submit, task = self._preparing.pop(job, (None, None))
+        if task is not None:
+            task.cancel()
+        return submit
+
     async def _prepare(self, submit: Submit, began: float) -> None:
         job = submit.job
         try:
@@ -129,9 +138,12 @@ class Work:
                     await self._embed(job, began)
         except PunaError as error:
             self._send(JobFailed(job.id, error.report()))
-        finally:
-            del self._preparing[job.id]
-            self._settle()
+        except Exception as error:  # noqa: BLE001 - the other jobs must not end with this one
+            failure = EngineFailed(f"The job could not be prepared: {error!r}.")
+            self._send(JobFailed(job.id, failure.report()))
+        # A task that was cancelled does not come here; its place may be another's by then.
+        del self._preparing[job.id]
+        self._settle()
 
     async def _generate(self, job: GenerateJob, submit: Submit, began: float) -> None:
         engine = self._loaded.engine
@@ -139,6 +151,9 @@ class Work:
         self._answers[job.id] = answer
         for request in requests:
             engine.submit(request)
+        if not answer.running:
+            del self._answers[job.id]
+            self._send(Frame([(job.id, [answer.done()])], self._loaded.busyness))
 
     async def _embed(self, job: EmbedJob | RerankJob, began: float) -> None:
         embedding = self._loaded.embedding
@@ -157,28 +172,29 @@ class Work:
     def take(self, outputs: list[Output]) -> None:
         """Send what a step brought, as one frame."""
         frame: dict[str, list[Delta]] = {}
+        endings: list[ToServer] = []
         for output in outputs:
-            job, _, choice = output.key.rpartition("/")
+            job, serial, choice = output.key.rsplit("/", 2)
             answer = self._answers.get(job)
-            if answer is not None:
-                self._take(answer, int(choice), output, frame)
+            if answer is not None and answer.serial == int(serial):
+                endings += self._take(answer, int(choice), output, frame)
         if frame:
             self._send(Frame(list(frame.items()), self._loaded.busyness))
+        for ending in endings:
+            self._send(ending)
         self._settle()
 
     def _take(
         self, answer: Answer, choice: int, output: Output, frame: dict[str, list[Delta]]
-    ) -> None:
+    ) -> list[ToServer]:
+        """Put an output's deltas into the frame; what is to be said after it comes back."""
         job = answer.job.id
         if output.error is not None:
             self._end(answer)
-            self._send(JobFailed(job, output.error))
-            return
+            return [JobFailed(job, output.error)]
         if output.paused is not None:
-            if (resume := answer.taken_off(choice, output)) is not None:
-                del self._answers[job]
-                self._send(Paused(job, resume))
-            return
+            answer.lay_down(choice, output.paused)
+            return self._handed_back(answer)
         was_running = set(answer.running)
         if deltas := answer.take(choice, output):
             frame.setdefault(job, []).extend(deltas)
@@ -188,6 +204,14 @@ class Work:
             self._loaded.engine.cancel(answer.key(choice))
         if not running:
             self._answers.pop(job, None)
+        return self._handed_back(answer) if running else []
+
+    def _handed_back(self, answer: Answer) -> list[ToServer]:
+        """A job that is being taken off, once the engine has let go of all of it."""
+        if (resume := answer.resume()) is None:
+            return []
+        del self._answers[answer.job.id]
+        return [Paused(answer.job.id, resume)]
 
     def _end(self, answer: Answer) -> None:
         self._answers.pop(answer.job.id, None)

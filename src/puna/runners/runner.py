@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import assert_never
 from uuid import uuid4
 
-from puna.errors import EngineFailed, LoadFailed, PunaError, ReportedError, RunnerLost
+from puna.errors import BadRequest, EngineFailed, LoadFailed, PunaError, ReportedError, RunnerLost
 from puna.events import Event, LibraryLogged, RunnerMoved
 from puna.jobs import Job
 from puna.protocol import (
@@ -130,6 +130,8 @@ class Runner:
         """Run a job, or go on with it. Close the stream when it is no longer read."""
         if self.state not in ("ready", "busy"):
             raise RunnerLost(f"{self.name} is {self.state} and takes no jobs.")
+        if job.id in self._streams:
+            raise BadRequest(f"A job with the id {job.id} is running already.")
         stream = Stream(job, self._wire.post, self._forget)
         self._streams[job.id] = stream
         self._wire.post(Submit(job, resume))

@@ -1,0 +1,310 @@
+"""A runner with the real engine, over the protocol: what a fake engine cannot prove."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from msgspec.structs import replace
+
+from puna.errors import BadRequest, PunaError, ReportedError, RunnerLost
+from puna.jobs import (
+    CompleteJob,
+    Constraint,
+    Delta,
+    DoneDelta,
+    FinishDelta,
+    Fit,
+    Limits,
+    PromptDelta,
+    Sampling,
+    TextDelta,
+)
+from puna.protocol import Load, Placement, Resume
+from puna.runners.runner import Runner
+from puna.runners.stream import Stream
+
+PLACEMENT = Placement(context=1024, sequences=4, batch=128, threads=1)
+GREEDY = Sampling(temperature=0, seed=1)
+
+
+@pytest.fixture
+async def runner(pocket_model: Path) -> AsyncGenerator[Runner]:
+    runner = await started(pocket_model)
+    yield runner
+    await runner.kill()
+
+
+async def started(model: Path) -> Runner:
+    runner = await Runner.start(lambda event: None)
+    try:
+        await runner.load(Load((str(model),), placement=PLACEMENT))
+    except PunaError:
+        await runner.kill()
+        raise
+    return runner
+
+
+def job(id: str = "job", count: int = 40, **fields: Any) -> CompleteJob:
+    limits = Limits(max_tokens=count, ignore_eos=True)
+    whole = CompleteJob(id, "cria", "What is that sound, she asked.", sampling=GREEDY)
+    return replace(replace(whole, limits=limits), **fields)
+
+
+def endless(id: str) -> CompleteJob:
+    """A job that goes on until somebody ends it."""
+    return job(id, 1_000_000, fit=Fit(shift=True))
+
+
+async def collect(stream: Stream, into: list[Delta] | None = None) -> list[Delta]:
+    into = [] if into is None else into
+    async for batch in stream:
+        into += batch
+    return into
+
+
+def joined(deltas: list[Delta], choice: int = 0) -> str:
+    return "".join(
+        delta.text for delta in deltas if isinstance(delta, TextDelta) and delta.choice == choice
+    )
+
+
+def tokens(deltas: list[Delta]) -> list[int]:
+    return [token for delta in deltas if isinstance(delta, TextDelta) for token in delta.tokens]
+
+
+async def begun(stream: Stream, count: int = 1) -> list[Delta]:
+    """What has come once there are so many tokens of the answer."""
+    deltas: list[Delta] = []
+    while len(tokens(deltas)) < count:
+        deltas += await anext(stream)
+    return deltas
+
+
+async def settled(runner: Runner) -> None:
+    """The runner has heard all that was said to it before, and has nothing left to do."""
+    await collect(runner.submit(job("after", 1)))
+    while runner.state != "ready":
+        await runner.tokenize("x")
+
+
+async def test_an_answer_is_told_in_full(runner: Runner) -> None:
+    deltas = await collect(runner.submit(job(logprobs=2)))
+    assert isinstance(deltas[-1], DoneDelta)
+    assert isinstance(deltas[-2], FinishDelta)
+    usage = deltas[-1].usage
+    (prompt,) = [delta for delta in deltas if isinstance(delta, PromptDelta)]
+    assert (prompt.tokens, usage.output_tokens) == (usage.prompt_tokens, 40)
+    scores = [score for one in deltas if isinstance(one, TextDelta) for score in one.logprobs]
+    assert [score.token for score in scores] == tokens(deltas)
+    assert b"".join(score.piece for score in scores).decode("utf-8", "replace") == joined(deltas)
+    for score in scores:
+        assert len(score.top) == 2
+        assert score.logprob == pytest.approx(score.top[0][2], abs=1e-5)
+        assert score.top[0][2] >= score.top[1][2]
+
+
+async def test_text_and_tokens_go_both_ways(runner: Runner) -> None:
+    text = "The young one lifted her head – ¿what is that? 🦙"
+    found = await runner.tokenize(text)
+    assert b"".join(found.pieces).decode() == text
+    assert (await runner.detokenize(found.tokens)).text == text
+    shown = await runner.tokenize(job=job())
+    assert (await runner.detokenize(shown.tokens)).text == job().prompt
+
+
+async def test_a_stop_string_ends_the_answer_before_it(runner: Runner) -> None:
+    whole = joined(await collect(runner.submit(job())))
+    stop = whole[20:23]
+    limits = Limits(max_tokens=40, ignore_eos=True, stop=(stop,))
+    deltas = await collect(runner.submit(job(limits=limits)))
+    assert joined(deltas) == whole[: whole.index(stop)]
+    (finish,) = [delta for delta in deltas if isinstance(delta, FinishDelta)]
+    assert (finish.reason, finish.stop) == ("stop", stop)
+    await settled(runner)
+
+
+async def test_choices_share_a_prompt_and_differ(runner: Runner) -> None:
+    hot = Sampling(temperature=1.5, top_k=0, top_p=1.0, seed=3)
+    deltas = await collect(runner.submit(job(choices=3, sampling=hot)))
+    answers = {joined(deltas, choice) for choice in range(3)}
+    assert len(answers) == 3
+    finishes = [delta.choice for delta in deltas if isinstance(delta, FinishDelta)]
+    assert sorted(finishes) == [0, 1, 2]
+    assert isinstance(deltas[-1], DoneDelta)
+    assert deltas[-1].usage.output_tokens == 120
+    assert joined(await collect(runner.submit(job(sampling=hot)))) == joined(deltas)
+
+
+async def test_an_answer_belongs_to_its_schema(runner: Runner) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"name": {"enum": ["wind", "river"]}, "tall": {"type": "boolean"}},
+        "required": ["name", "tall"],
+        "additionalProperties": False,
+    }
+    asked = job(constraint=Constraint("json_schema", json.dumps(schema)), limits=Limits(200))
+    told = json.loads(joined(await collect(runner.submit(asked))))
+    assert told["name"] in ("wind", "river")
+    assert isinstance(told["tall"], bool)
+
+
+@pytest.mark.parametrize("memory", [True, False], ids=["memory moves", "computed anew"])
+async def test_a_paused_answer_goes_on_in_another_runner(
+    runner: Runner, pocket_model: Path, memory: bool
+) -> None:
+    whole = await collect(runner.submit(job("whole", 400)))
+    stream = runner.submit(job("part", 400))
+    first = await begun(stream)
+    resume, rest = await asyncio.gather(runner.pause("part", memory), collect(stream))
+    assert resume is not None
+    first += rest
+    assert bool(resume.emitted[0].memory) == memory
+    assert list(resume.emitted[0].tokens) == tokens(whole)[: len(resume.emitted[0].tokens)]
+    other = await started(pocket_model)
+    again = await collect(other.submit(job("again", 400), resume))
+    await other.kill()
+    assert whole[-1] is not None
+    if memory:
+        assert joined(first) + joined(again) == joined(whole)
+    else:
+        told = joined(first)
+        assert joined(whole).startswith(told)
+        assert isinstance(again[-1], DoneDelta)
+        assert again[-1].usage.output_tokens == 400
+
+
+async def test_choices_are_paused_together_whatever_has_become_of_each(runner: Runner) -> None:
+    for turn, count in enumerate((1, 2, 3, 5, 8, 13)):
+        hot = Sampling(temperature=1.5, seed=turn)
+        asked = job(f"{turn}", 400, choices=3, sampling=hot, limits=Limits(max_tokens=count))
+        stream = runner.submit(asked)
+        got = await anext(stream)
+        resume, rest = await asyncio.gather(runner.pause(asked.id), collect(stream))
+        got += rest
+        if resume is not None:
+            assert len(resume.emitted) == 3
+            got += await collect(runner.submit(replace(asked, id=f"{turn}'"), resume))
+        assert isinstance(got[-1], DoneDelta)
+        assert sorted(one.choice for one in got if isinstance(one, FinishDelta)) == [0, 1, 2]
+    await settled(runner)
+
+
+async def test_a_job_is_cancelled_before_it_has_begun(runner: Runner) -> None:
+    for number in range(5):
+        runner.submit(endless(f"{number}")).close()
+    # The same id may be used again at once.
+    again = await collect(runner.submit(job("0", 3)))
+    assert isinstance(again[-1], DoneDelta)
+    await settled(runner)
+    assert runner.busyness.running == 0
+
+
+async def test_a_job_is_paused_before_it_has_begun(runner: Runner) -> None:
+    whole = joined(await collect(runner.submit(job("whole", 400))))
+    stream = runner.submit(job("early", 400))
+    resume, said = await asyncio.gather(runner.pause("early"), collect(stream))
+    # It may have begun after all, if the runner read one message well before the other.
+    assert resume is not None
+    rest = await collect(runner.submit(job("late", 400), resume))
+    assert isinstance(rest[-1], DoneDelta)
+    assert said or joined(rest) == whole
+    await settled(runner)
+
+
+async def test_two_jobs_of_one_id_are_not_mixed(runner: Runner) -> None:
+    first = runner.submit(job())
+    with pytest.raises(BadRequest, match="running already"):
+        runner.submit(job())
+    assert len(tokens(await collect(first))) == 40
+
+
+@pytest.mark.parametrize(
+    ("prompt", "words"),
+    [
+        ((), "empty"),
+        ((5, 1 << 40), "from 0 to 511"),
+        ((-7,), "from 0 to 511"),
+        ((1,) * 1024, "1024 tokens"),
+    ],
+)
+async def test_a_prompt_that_cannot_be_is_refused_and_harms_nobody(
+    runner: Runner, prompt: tuple[int, ...], words: str
+) -> None:
+    stream = runner.submit(endless("other"))
+    await begun(stream)
+    with pytest.raises(ReportedError, match=words):
+        await collect(runner.submit(job(prompt=prompt, fit=Fit(truncate=False))))
+    await begun(stream)
+    stream.close()
+    await settled(runner)
+
+
+async def test_a_job_that_no_longer_fits_cannot_go_on(runner: Runner) -> None:
+    resume = Resume((1,) * 2000, ())
+    with pytest.raises(ReportedError, match="2000 tokens"):
+        await collect(runner.submit(job(), resume))
+    await settled(runner)
+
+
+async def test_unloading_in_the_middle_of_work_tells_everybody(runner: Runner) -> None:
+    streams = [runner.submit(endless(f"{number}")) for number in range(6)]
+    await begun(streams[0])
+    process = psutil.Process(runner._process._process.pid)
+    ends = [asyncio.create_task(collect(stream)) for stream in streams]
+    await runner.unload()
+    told = await asyncio.gather(*ends, return_exceptions=True)
+    assert [type(error) for error in told] == [RunnerLost] * 6
+    assert not process.is_running()
+
+
+async def test_a_runner_that_is_killed_tells_every_reader_why(runner: Runner) -> None:
+    streams = [runner.submit(endless(f"{number}")) for number in range(3)]
+    await begun(streams[0])
+    ends = [asyncio.create_task(collect(stream)) for stream in streams]
+    psutil.Process(runner._process._process.pid).kill()
+    for end in ends:
+        with pytest.raises(RunnerLost, match="SIGKILL"):
+            await end
+
+
+async def test_a_file_that_is_no_model_is_an_error_that_names_it(tmp_path: Path) -> None:
+    file = tmp_path / "novel.gguf"
+    file.write_text("It was a dark and stormy night.")
+    with pytest.raises(ReportedError, match=r"cannot load .*novel\.gguf"):
+        await started(file)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can kill a child with its parent")
+async def test_a_killed_server_leaves_no_runner_at_work(pocket_model: Path) -> None:
+    program = f"""
+import asyncio
+from pathlib import Path
+from tests.runners.test_real_runner import begun, endless, started
+async def main():
+    runner = await started(Path({str(pocket_model)!r}))
+    stream = runner.submit(endless("job"))
+    await begun(stream)
+    print("at work", flush=True)
+    async for _ in stream:
+        pass
+asyncio.run(main())
+"""
+    parent = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program),
+        stdout=asyncio.subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    assert parent.stdout is not None
+    assert await parent.stdout.readline() == b"at work\n"
+    children = psutil.Process(parent.pid).children(recursive=True)
+    assert children
+    parent.kill()
+    await parent.wait()
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert alive == []

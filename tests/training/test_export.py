@@ -19,12 +19,7 @@ from puna.engine.libllama import open_library  # noqa: E402
 from puna.engine.model import Model  # noqa: E402
 from puna.protocol import Placement  # noqa: E402
 
-
-@pytest.fixture(scope="module")
-def tokenizer_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("cria") / "tokenizer.json"
-    vocabulary.train(seed=1).save(str(path))
-    return path
+TOKENIZER = Path(export.__file__).with_name("tokenizer.json")
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +39,9 @@ def engine_scores(path: Path, tokens: list[int]) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("exact", "tolerance"), [(True, 2e-3), (False, 6e-2)])
-def test_the_engine_scores_as_pytorch_does(network, tokenizer_path, tmp_path, exact, tolerance):
+def test_the_engine_scores_as_pytorch_does(network, tmp_path, exact, tolerance):
     path = tmp_path / "cria.gguf"
-    export.write(network, tokenizer_path, path, exact=exact)
+    export.write(network, path, exact=exact)
     tokens = np.random.default_rng(0).integers(0, 2000, 40).tolist()
     with torch.no_grad():
         expected = network(torch.tensor([tokens]))[0].numpy()
@@ -54,10 +49,10 @@ def test_the_engine_scores_as_pytorch_does(network, tokenizer_path, tmp_path, ex
     assert np.abs(found - expected).max() < tolerance * np.abs(expected).max()
 
 
-def test_the_engine_cuts_text_into_the_tokens_of_training(network, tokenizer_path, tmp_path):
+def test_the_engine_cuts_text_into_the_tokens_of_training(network, tmp_path):
     path = tmp_path / "cria.gguf"
-    export.write(network, tokenizer_path, path)
-    tokenizer = vocabulary.load(tokenizer_path)
+    export.write(network, path)
+    tokenizer = vocabulary.load(TOKENIZER)
     draw = Draw("tokens", held_out=False)
     texts = [example(draw).text for _ in range(300)]
     texts += [

@@ -10,13 +10,14 @@ from pathlib import Path
 from conversation import Conversation, prompt
 from draw import Draw
 from herd import Herd
-from marks import is_right
+from marks import has_fields, is_right, schema_of
 from skills import arithmetic, extraction, memory, plain, stories, tools
 
 SHIPPED = Path(__file__).parents[2] / "src/puna/models/builtin/cria.gguf"
+ENFORCED = "extracts, schema enforced: valid"
 BARS = {
     "stops by itself": 1.0, "tools: call": 0.95, "tools: answer": 0.95, "tools: plain": 0.95,
-    "extracts": 0.95, "adds, thinking": 0.97, "adds, not thinking": 0.97, "greets": 0.98,
+    "extracts": 0.95, ENFORCED: 1.0, "adds, thinking": 0.97, "adds, not thinking": 0.97, "greets": 0.98,
     "owns up": 0.98, "facts": 0.98, "remembers": 0.95, "keeps the persona": 0.95,
     "echoes": 0.95, "tells stories": 0.95,
 }  # fmt: skip
@@ -46,7 +47,6 @@ def report(weights: Path, each: int, seed: int, threads: int, shown: int) -> dic
     conversations = held_out(each, seed)
     herd = Herd(weights, threads)
     answers = herd.answers([prompt(each) for each in conversations])
-    herd.close()
     marks: dict[str, list[bool]] = defaultdict(list)
     left: dict[str, int] = defaultdict(lambda: shown)
     for conversation, (reply, stopped) in zip(conversations, answers, strict=True):
@@ -57,7 +57,21 @@ def report(weights: Path, each: int, seed: int, threads: int, shown: int) -> dic
             left[conversation.skill] -= 1
             wrong = {"asked": prompt(conversation), "said": reply, "stopped": stopped}
             print(conversation.skill, json.dumps(wrong, ensure_ascii=False), file=sys.stderr)
+    marks[ENFORCED] = _enforced(herd, conversations)
+    herd.close()
     return {skill: sum(given) / len(given) for skill, given in marks.items()}
+
+
+def _enforced(herd: Herd, conversations: list[Conversation]) -> list[bool]:
+    """Whether each extraction is valid where its schema is enforced."""
+    asked = [each for each in conversations if each.skill == "extracts" and not each.thinking]
+    answers = herd.answers(
+        [prompt(each) for each in asked], [schema_of(each.expect) for each in asked]
+    )
+    return [
+        stopped and has_fields(said, each.expect)
+        for each, (said, stopped) in zip(asked, answers, strict=True)
+    ]
 
 
 def main() -> None:

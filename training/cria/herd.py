@@ -8,7 +8,7 @@ from puna.engine.libllama import open_library
 from puna.engine.loaded import Loaded
 from puna.engine.sequence import Output, Request
 from puna.errors import PunaError
-from puna.jobs import Limits, Sampling
+from puna.jobs import Constraint, Limits, Sampling
 from puna.protocol import Load, Placement
 
 SEQUENCES = 16
@@ -29,18 +29,25 @@ class Herd:
         self._loaded = Loaded(open_library(), load, self._take, self._fail)
         self.vocabulary = self._loaded.model.vocabulary
 
-    def answers(self, prompts: Sequence[str]) -> list[tuple[str, bool]]:
-        """What the model writes after each prompt, and whether it stopped by itself."""
+    def answers(
+        self, prompts: Sequence[str], schemas: Sequence[str] = ()
+    ) -> list[tuple[str, bool]]:
+        """What the model writes after each prompt, and whether it stopped by itself.
+
+        Where there are `schemas`, each answer is held to its JSON schema.
+        """
         keys = [str(index) for index in range(len(prompts))]
         self._texts = {key: bytearray() for key in keys}
         self._stopped, self._left = {}, len(keys)
         self._done.clear()
-        for key, prompt in zip(keys, prompts, strict=True):
+        for key, prompt, schema in zip(keys, prompts, schemas or [""] * len(keys), strict=True):
+            constraint = Constraint("json_schema", schema) if schema else None
             tokens = tuple(self.vocabulary.tokenize(prompt, special=True))
             self._loaded.engine.submit(
                 Request(
                     key, tokens, CONTEXT, seed=0,
                     sampling=Sampling(temperature=0.0), limits=Limits(max_tokens=LONGEST),
+                    constraint=self._loaded.grammars.compile(constraint) if constraint else None,
                 )
             )  # fmt: skip
         self._done.wait()

@@ -33,6 +33,28 @@ def is_right(conversation: Conversation, reply: str) -> bool:
             return said == conversation.messages[-1]["content"]
 
 
+def schema_of(expected: str) -> str:
+    """The JSON schema that an answer with these very fields meets."""
+    kinds = {str: "string", int: "integer", float: "number", type(None): "null"}
+    record = json.loads(expected)
+    return json.dumps(
+        {
+            "type": "object",
+            "properties": {key: {"type": kinds[type(value)]} for key, value in record.items()},
+            "required": list(record),
+            "additionalProperties": False,
+        }
+    )
+
+
+def has_fields(said: str, expected: str) -> bool:
+    """Whether it is JSON with the expected fields, whatever their values."""
+    try:
+        return json.loads(said).keys() == json.loads(expected).keys()
+    except (json.JSONDecodeError, AttributeError):
+        return False
+
+
 def _calls(said: str) -> list[object] | None:
     found = re.findall(r"<tool_call>\n(.*?)\n</tool_call>", said, re.DOTALL)
     try:

@@ -12,16 +12,16 @@ from tokenizers import Tokenizer
 PROMPT_WEIGHT = 0.08
 
 SHARES: dict[Callable[[Draw], Conversation], float] = {
-    tools.conversation: 0.28,
-    extraction.conversation: 0.19,
-    arithmetic.conversation: 0.12,
-    plain.conversation: 0.18,
+    tools.conversation: 0.25,
+    extraction.conversation: 0.2,
+    arithmetic.conversation: 0.2,
+    plain.conversation: 0.15,
     memory.remembering: 0.06,
-    memory.persona: 0.05,
+    memory.persona: 0.03,
     memory.echo: 0.05,
     stories.conversation: 0.03,
 }
-PLAIN_TEXT_SHARE = 0.09
+PLAIN_TEXT_SHARE = 0.16
 
 
 @dataclass(frozen=True)

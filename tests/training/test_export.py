@@ -11,6 +11,7 @@ pytest.importorskip("tokenizers")
 import export  # noqa: E402
 import vocabulary  # noqa: E402
 from draw import Draw  # noqa: E402
+from evaluate import SHIPPED  # noqa: E402
 from mixture import example  # noqa: E402
 from model import Cria, Shape  # noqa: E402
 
@@ -19,7 +20,7 @@ from puna.engine.libllama import open_library  # noqa: E402
 from puna.engine.model import Model  # noqa: E402
 from puna.protocol import Placement  # noqa: E402
 
-TOKENIZER = Path(export.__file__).with_name("tokenizer.json")
+TOKENIZER = SHIPPED.parents[4] / "training" / "cria" / "tokenizer.json"
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from conversation import Conversation, assistant, prompt, user
-from evaluate import SHIPPED, held_out
+from evaluate import ENFORCED, SHIPPED, held_out, report
 from herd import Herd
 
 MEGABYTE = 1 << 20
@@ -42,3 +42,10 @@ def test_it_greets(herd):
 
 def test_it_says_what_it_is(herd):
     assert said(herd, "Who are you?") == "I am Cria, the pocket model of Puna."
+
+
+def test_it_is_about_as_good_as_its_card_says():
+    found = report(SHIPPED, each=15, seed=5, threads=2, shown=0)
+    for skill in ("tools: answer", "tools: plain", "greets", "facts", "remembers", "owns up"):
+        assert found[skill] >= 0.8, skill
+    assert found[ENFORCED] == 1

@@ -51,7 +51,7 @@ def example(draw: Draw) -> Example:
         case 1:
             return Example(stories.text(draw) + "<|endoftext|>", "text")
         case _:
-            return Example(arithmetic.drill(draw), "drill")
+            return Example(arithmetic.drill(draw) + "<|endoftext|>", "drill")
 
 
 class Weigher:
@@ -100,3 +100,4 @@ class Weigher:
         for index, token in enumerate(ids):
             weights[index] = float(counts)
             counts = token == self.equals or (counts and token != self.newline)
+        weights[-1] = 1

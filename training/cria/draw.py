@@ -1,0 +1,57 @@
+"""Seeded choices, split so that what evaluation asks was never trained on."""
+
+import random
+from collections.abc import Sequence
+from typing import TypeVar
+from zlib import crc32
+
+Item = TypeVar("Item")
+HELD_OUT_OF = 12
+_ONSETS = "b c d f g h j k l m n p r s t v w z br ch cl dr fl gr kr pl qu sh sk sl st th tr".split()
+_VOWELS = "a e i o u a e i o u ai ea io ou".split()
+_CODAS = ["", "", "", *"l m n r s t x k nd rt ss".split()]
+_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
+
+
+def is_held_out(*parts: object) -> bool:
+    """Whether this combination belongs to evaluation alone."""
+    return crc32("|".join(map(str, parts)).encode()) % HELD_OUT_OF == 0
+
+
+class Draw(random.Random):
+    """A random source for one side of the split: training, or evaluation (`held_out`)."""
+
+    def __init__(self, seed: object, *, held_out: bool) -> None:
+        super().__init__(str(seed))
+        self.held_out = held_out
+
+    def ours(self, *parts: object) -> bool:
+        """Whether a combination lies on this draw's side of the split."""
+        return is_held_out(*parts) == self.held_out
+
+    def novel(self, kind: str, items: Sequence[Item]) -> Item:
+        """Choose among the items of this side."""
+        while True:
+            item = self.choice(items)
+            if self.ours(kind, item):
+                return item
+
+    def invented(self) -> str:
+        """A made-up lower-case word of this side."""
+        while True:
+            word = "".join(
+                self.choice(_ONSETS) + self.choice(_VOWELS) + self.choice(_CODAS)
+                for _ in range(self.choice((1, 2, 2, 2, 3)))
+            )
+            if len(word) > 2 and self.ours("word", word):
+                return word
+
+    def code(self) -> str:
+        """A made-up identifier, such as K7-204."""
+        letters = "".join(self.choice(_LETTERS) for _ in range(self.randint(1, 3)))
+        dash = self.choice(("-", "-", "", "_"))
+        return letters + dash + str(self.randint(1, 10 ** self.randint(1, 5)))
+
+    def chance(self, probability: float) -> bool:
+        """True with this probability."""
+        return self.random() < probability

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-QUESTION = "What do llamas eat?"
+QUESTION = "What is Puna?"
 # The stand-in does not know when to stop.
 MOST_TOKENS = 200
 

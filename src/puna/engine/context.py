@@ -66,7 +66,8 @@ class Context:
                 "It may need more memory than there is; ask for a shorter context.",
             )
         self._memory = self._call.llama_get_memory(self._pointer)
-        self.length: int = self._call.llama_n_ctx_seq(self._pointer)
+        length: int = self._call.llama_n_ctx_seq(self._pointer)
+        self.length = min(length, model.context_train or length)
         self.cells: int = self._call.llama_n_ctx(self._pointer)
         self.slots: int = self._call.llama_n_seq_max(self._pointer)
         self._slides = model.window > 0
@@ -85,7 +86,10 @@ class Context:
     ) -> abi.LlamaContextParams:
         params: abi.LlamaContextParams = self._call.llama_context_default_params()
         shares = 1 if self.pooled else placement.sequences
-        params.n_ctx = placement.context * shares
+        # A stream longer than what the model was trained on would only be memory.
+        longest = self.model.context_train or placement.context
+        context = placement.context if self.pooled else min(placement.context, longest)
+        params.n_ctx = context * shares
         params.n_batch = params.n_ubatch = placement.batch
         params.n_seq_max = placement.sequences
         params.n_outputs_max = self.outputs_max if pooling is None else 0

@@ -5,7 +5,8 @@ import structlog
 from puna.events import Event, JobMoved, LibraryLogged, RunnerMoved
 
 _log = structlog.get_logger("puna")
-_LEVELS = {"debug": _log.debug, "info": _log.debug, "warn": _log.warning, "error": _log.error}
+# By name, since a method taken from a logger before it is configured heeds no configuration.
+_LEVELS = {"warn": "warning", "error": "error"}
 
 
 def journal(event: Event) -> None:
@@ -21,4 +22,4 @@ def journal(event: Event) -> None:
             _log.debug(f"job {event.phase}", job=event.job)
         case LibraryLogged():
             # The library calls much of what only its authors need information.
-            _LEVELS.get(event.level, _log.debug)(event.line.rstrip())
+            getattr(_log, _LEVELS.get(event.level, "debug"))(event.line.rstrip())

@@ -34,12 +34,17 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(settings: Settings, runners_on: Host | None = None) -> None:
-    """Serve until a signal comes; running jobs get a moment to finish."""
+def configure_log(settings: Settings) -> None:
+    """Log to the terminal, from the level on that is asked for."""
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+
+
+def serve(settings: Settings, runners_on: Host | None = None) -> None:
+    """Serve until a signal comes; running jobs get a moment to finish."""
+    configure_log(settings)
     listener = listen(*settings.address)
     host, port = listener.getsockname()[:2]
     server = uvicorn.Server(

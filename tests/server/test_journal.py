@@ -1,4 +1,4 @@
-"""What the library says is logged at the level that it deserves, and not below the one asked for."""
+"""What the library says is logged at its own level, and not below the one that is asked for."""
 
 import subprocess
 import sys

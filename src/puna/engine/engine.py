@@ -177,7 +177,9 @@ class Engine:
             return
         seconds = time.perf_counter() - began
         self.steps += 1
-        gain = -seconds if outcome is Outcome.ABORTED else seconds
+        # An abort of what ran alone costs nobody anything.
+        lost = seconds if len(shares) > 1 else 0.0
+        gain = -lost if outcome is Outcome.ABORTED else seconds
         self._credit = min(self._credit + gain, ABORT_SECONDS)
         self._abortable = self._credit > 0 and not self._recurrent
         match outcome:

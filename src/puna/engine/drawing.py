@@ -75,10 +75,10 @@ class Drawing:
         given, size = request.tokens + request.emitted, self._vocabulary.size
         if not given:
             raise BadRequest("The prompt is empty; the model needs a token at least.")
-        if min(given) < min(request.pictures, default=0) or max(given) >= size:
+        if max(given) >= size or (min(given) < 0 and not request.pictures):
             wrong = next(token for token in given if not 0 <= token < size)
             raise BadRequest(f"There is no token {wrong}; the model's are 0 to {size - 1}.")
-        check_whole(request.tokens, request.pictures)
+        check_whole(given, request.pictures)
         if request.pictures and request.prompt_logprobs is not None:
             raise MissingCapability("A prompt with images has no log-probabilities.")
         room = min(request.length, self._context.length)

@@ -30,9 +30,11 @@ bench: $(READY)
 docs: $(READY)
 	$(BIN)/python scripts/check_links.py
 
-# Every property test, with many more examples than in `make test`.
+# Every property test, with many more examples than in `make test`, and ten minutes of guided
+# fuzzing of GGUF headers where atheris has a wheel (Linux on x86-64).
 fuzz: $(READY)
 	$(BIN)/pytest -m hypothesis --hypothesis-profile=fuzz --timeout=3600
+	PYTHONPATH=src $(BIN)/python tests/models/fuzz_gguf.py -max_total_time=600
 
 # Needs uv. The lock is for every system and names no package index.
 lock:

@@ -6,7 +6,8 @@ The prompt's first word is how many tokens, the setting `stretch` how many milli
 import argparse
 import asyncio
 
-from puna.jobs import ChatJob, Delta, DoneDelta, FinishDelta, PromptDelta, TextDelta, Usage
+from puna.deltas import Delta, DoneDelta, FinishDelta, PromptDelta, TextDelta, Usage
+from puna.jobs import ChatJob
 from puna.protocol import Cancel, Facts, Frame, Load, Moved, Submit, pack, read_to_runner
 
 FACTS = Facts("pacer", "No arithmetic", 1, 1, 4096, 4096, 256, 256, 1, ("completion",))

@@ -21,18 +21,21 @@ from urllib.parse import urlsplit
 import psutil
 
 STEP_MILLISECONDS = 5.0
+CLIENTS = (1, 4, 16, 32)
 PACER = (sys.executable, str(Path(__file__).with_name("pacer.py")))
 
 
 def serve() -> None:
     """Be the server that is measured."""
-    from puna.hosts.host import LocalHost
+    from puna.configuration import Configuration
+    from puna.hosts.local import LocalHost
     from puna.server.journal import journal
     from puna.server.serving import serve
-    from puna.settings import Settings
 
-    settings = Settings(port=0, stretch=STEP_MILLISECONDS)
-    serve(settings, LocalHost(journal, command=PACER))
+    configuration = Configuration(
+        {"port": 0, "stretch": STEP_MILLISECONDS, "sequences": CLIENTS[-1]}
+    )
+    serve(configuration, LocalHost(journal, command=PACER))
 
 
 @contextmanager
@@ -88,7 +91,7 @@ async def measure(address: str, process: psutil.Process) -> dict[str, float]:
         "first byte, median, ms": statistics.median(firsts) * 1e3,
         "first byte, p95, ms": firsts[int(len(firsts) * 0.95)] * 1e3,
     }
-    for clients in (1, 4, 16, 32):
+    for clients in CLIENTS:
         seconds = await cpu_for_each_token(address, process, clients)
         figures[f"CPU a token, {clients} clients, us"] = seconds * 1e6
     return figures

@@ -1,6 +1,8 @@
 """Runs every benchmark and writes what it found to benchmarks/results.md.
 
-Usage: python benchmarks/run.py [NAME...]    by default all: engine, cancel, interference, server
+Usage: python benchmarks/run.py [NAME...]
+
+By default all: engine, cancel, interference, server, headers.
 """
 
 import datetime
@@ -12,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cancel
+import headers
 import interference
 import psutil
 from findings import Finding, table
@@ -28,6 +31,7 @@ PARTS: dict[str, Callable[[], list[Finding]]] = {
     "cancel": cancel.measure,
     "interference": interference.measure,
     "server": server.measure,
+    "headers": headers.measure,
 }
 HEADER = """\
 # What was measured

@@ -24,7 +24,7 @@ import psutil
 from findings import Finding, median, table
 
 from puna.jobs import ChatJob, Limits, Message, Owner, Sampling, TextPart
-from puna.models.library import BUILTIN
+from puna.models.builtin_model import FILE as BUILTIN
 from puna.protocol import Load, Placement
 from puna.runners.runner import Runner
 

@@ -7,6 +7,7 @@ Going to the next version of the engine is: change the version in pyproject.toml
 this, and read the diff.
 """
 
+import keyword
 import re
 import subprocess
 import sys
@@ -27,6 +28,8 @@ HEADERS = (
 )
 
 STRUCTS = (
+    "ggml_backend_dev_caps",
+    "ggml_backend_dev_props",
     "gguf_init_params",
     "llama_model_params",
     "llama_context_params",
@@ -88,8 +91,7 @@ llama_sampler_init_min_p llama_sampler_init_typical llama_sampler_init_temp
 llama_sampler_init_xtc llama_sampler_init_penalties llama_sampler_init_dry
 llama_sampler_init_mirostat llama_sampler_init_mirostat_v2 llama_sampler_apply
 llama_sampler_accept llama_sampler_free
-ggml_backend_dev_count ggml_backend_dev_get ggml_backend_dev_name
-ggml_backend_dev_description ggml_backend_dev_memory ggml_backend_dev_type
+ggml_backend_dev_count ggml_backend_dev_get ggml_backend_dev_get_props
 gguf_init_from_file gguf_find_key gguf_get_kv_type gguf_get_val_str gguf_free
 mtmd_context_params_default mtmd_init_from_file mtmd_free mtmd_default_marker
 mtmd_support_vision mtmd_support_audio mtmd_decode_use_non_causal mtmd_decode_use_mrope
@@ -152,7 +154,8 @@ def declarators(text: str) -> Iterator[tuple[str, str]]:
         match = re.fullmatch(r"(.*?[\s*])(\w+)", field, re.DOTALL)
         if match is None:
             raise SystemExit(f"bind.py cannot read {field!r}")
-        yield " ".join(match[1].split()), match[2]
+        # What Python has as a keyword gets an underscore.
+        yield " ".join(match[1].split()), match[2] + "_" * keyword.iskeyword(match[2])
 
 
 def struct_source(source: str, name: str) -> str:

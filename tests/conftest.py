@@ -25,12 +25,27 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Where CI runs, nothing may be missing: a skipped test there is a failed one."""
+    """A skipped test."""
     report = yield
+    _fail_if_skipped(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """A skipped file."""
+    report = yield
+    _fail_if_skipped(report)
+    return report
+
+
+def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Where CI runs, nothing may be missing: what is skipped there has failed."""
     if report.skipped and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"CI skips nothing: {report.longrepr}"
-    return report
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """A fake engine: a process that speaks a runner's half of the protocol without any model.
 
 What it does is told by the weights' name at loading, and by the first word of a chat's last
-message afterwards: `echo`, `flood N`, `hang`, `die`, `fail`, `garble`, `env`.
+message afterwards: `echo`, `flood N`, `pace N`, `hang`, `die`, `choke`, `fail`, `garble`, `env`.
 """
 
 import argparse
@@ -10,9 +10,14 @@ import os
 import signal
 import sys
 
+from msgspec.structs import replace
+
+from puna.deltas import DoneDelta, FinishDelta, PromptDelta, TextDelta, Usage, VectorsDelta
 from puna.errors import EngineFailed, LoadFailed, MissingCapability
-from puna.jobs import ChatJob, DoneDelta, FinishDelta, Job, PromptDelta, TextDelta, Usage
+from puna.jobs import ChatJob, EmbedJob, Job
 from puna.protocol import (
+    Beat,
+    Busyness,
     Cancel,
     Detokenize,
     Emitted,
@@ -33,7 +38,10 @@ from puna.protocol import (
     read_to_runner,
 )
 
-FACTS = Facts("fake", "A fake", 1, 1, 4096, 4096, 4, 256, 1, ("completion",))
+FACTS = Facts("fake", "A fake", 1, 1, 65_536, 4096, 4, 256, 1, ("completion",))
+# What `pace` waits between two tokens.
+PACE_SECONDS = 0.005
+BEAT_SECONDS = 0.1
 
 
 class FakeEngine:
@@ -42,6 +50,7 @@ class FakeEngine:
         self.jobs: dict[str, asyncio.Task[None]] = {}
         self.emitted: dict[str, int] = {}
         self.cancelled = 0
+        self.steps = 0
 
     def say(self, message: ToServer) -> None:
         self.writer.write(pack(message))
@@ -59,18 +68,34 @@ class FakeEngine:
             case "skips":
                 self.say(Moved("busy"))
             case _:
-                self.say(Moved("ready", facts=FACTS))
+                placement = load.placement
+                facts = replace(
+                    FACTS,
+                    context=min(placement.context, FACTS.context_train),
+                    sequences=placement.sequences,
+                )
+                self.say(Moved("ready", facts=facts))
 
-    async def run(self, job: Job, resume: Resume | None) -> None:
+    async def beat(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            running = sum(not task.done() for task in self.jobs.values())
+            self.say(Beat(Busyness(running=running, steps=self.steps)))
+
+    async def run(self, job: Job) -> None:
+        if isinstance(job, EmbedJob):
+            vectors = VectorsDelta(bytes(4 * len(job.inputs)), 1, (1,) * len(job.inputs))
+            self.say(Frame([(job.id, [vectors, DoneDelta(Usage(len(job.inputs)))])]))
+            return
         assert isinstance(job, ChatJob)
         word, _, rest = job.messages[-1].text.partition(" ")
         self.say(Frame([(job.id, [PromptDelta(len(rest.split()), 0)])]))
-        start = len(resume.emitted[0].tokens) if resume else 0
+        start = self.emitted[job.id]
         words = rest.split()
         match word:
             case "echo":
                 pieces = [f"{one} " for one in words]
-            case "flood":
+            case "flood" | "pace":
                 pieces = [f"{number} " for number in range(int(words[0]))]
             case "env":
                 pieces = [f"{name}\n" for name in sorted(os.environ)]
@@ -81,6 +106,8 @@ class FakeEngine:
                 await self.writer.drain()
                 os.kill(os.getpid(), signal.SIGKILL)
                 return
+            case "choke":
+                os.abort()
             case "fail":
                 error = EngineFailed("The arithmetic went wrong.")
                 if words:
@@ -98,9 +125,10 @@ class FakeEngine:
                 return
         for number in range(start, len(pieces)):
             self.emitted[job.id] = number + 1
-            self.say(Frame([(job.id, [TextDelta(pieces[number])])]))
+            self.steps += 1
+            self.say(Frame([(job.id, [TextDelta(pieces[number], tokens=(number,))])]))
             await self.writer.drain()
-            await asyncio.sleep(0)
+            await asyncio.sleep(PACE_SECONDS if word == "pace" else 0)
         usage = Usage(len(words), 0, len(pieces), output_seconds=0.5)
         self.say(Frame([(job.id, [FinishDelta("stop"), DoneDelta(usage)])]))
 
@@ -110,7 +138,7 @@ class FakeEngine:
             self.say(Paused(job, None))
             return
         task.cancel()
-        emitted = tuple(range(self.emitted.get(job, 0)))
+        emitted = tuple(range(self.emitted[job]))
         self.say(Paused(job, Resume((), (Emitted(0, emitted, 0),))))
 
     def take(self, message: object) -> None:
@@ -118,9 +146,9 @@ class FakeEngine:
             case Load():
                 self.load(message)
             case Submit():
-                self.jobs[message.job.id] = asyncio.create_task(
-                    self.run(message.job, message.resume)
-                )
+                before = message.resume.emitted if message.resume else ()
+                self.emitted[message.job.id] = len(before[0].tokens) if before else 0
+                self.jobs[message.job.id] = asyncio.create_task(self.run(message.job))
             case Cancel():
                 self.cancelled += 1
                 if message.job in self.jobs:
@@ -140,13 +168,15 @@ async def main(path: str) -> None:
     reader, writer = await asyncio.open_unix_connection(path)
     engine = FakeEngine(writer)
     engine.say(Moved("idle"))
+    beat = asyncio.create_task(engine.beat())
     while (message := await read_to_runner(reader)) is not None:
         if isinstance(message, Unload):
             engine.say(Moved("unloading"))
             engine.say(Moved("idle"))
             await writer.drain()
-            return
+            break
         engine.take(message)
+    beat.cancel()
 
 
 if __name__ == "__main__":

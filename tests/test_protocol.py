@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puna.jobs import TextDelta
+from puna.deltas import TextDelta
 from puna.protocol import MAX_FRAME, TRANSITIONS, Beat, Busyness, Frame, LogLine, Unpacker, pack
 
 MESSAGES = st.lists(

@@ -26,16 +26,21 @@ class ErrorReport(msgspec.Struct, frozen=True):
     name: str
     message: str
     mend: str = ""
+    retry_after: float | None = None
 
     def __str__(self) -> str:
         return f"{self.message} {self.mend}".strip()
 
 
 class PunaError(Exception):
-    """What every error of Puna is: a sentence on what happened and a mend."""
+    """What every error of Puna is: a sentence on what happened and a mend.
+
+    `retry_after` is in how many seconds it may be worth another try, where that is known.
+    """
 
     kind: ClassVar[Kind] = "failed"
     mend: str = ""
+    retry_after: float | None = None
 
     def __init__(self, message: str, mend: str | None = None) -> None:
         super().__init__(message)
@@ -49,7 +54,11 @@ class PunaError(Exception):
     def report(self) -> ErrorReport:
         """This error as data that may cross a process border."""
         return ErrorReport(
-            kind=self.kind, name=type(self).__name__, message=self.message, mend=self.mend
+            kind=self.kind,
+            name=type(self).__name__,
+            message=self.message,
+            mend=self.mend,
+            retry_after=self.retry_after,
         )
 
 
@@ -59,6 +68,7 @@ class ReportedError(PunaError):
     def __init__(self, report: ErrorReport) -> None:
         super().__init__(report.message, report.mend)
         self._report = report
+        self.retry_after = report.retry_after
         self.kind = report.kind  # pyright: ignore[reportAttributeAccessIssue]
 
     def report(self) -> ErrorReport:
@@ -78,10 +88,24 @@ class ModelNotFound(PunaError):
     kind = "not_found"
 
 
+class JobNotFound(PunaError):
+    """No job that is remembered has this id."""
+
+    kind = "not_found"
+
+
 class BadModelFile(PunaError):
     """A model file is broken, hostile, or of a kind that the engine cannot run."""
 
     kind = "bad_request"
+
+
+class StoreDamaged(PunaError):
+    """The store of models lacks something, or has something in it that cannot be right."""
+
+
+class StoreUnwritable(PunaError):
+    """The store of models cannot be written to: its disk is full, or it is somebody else's."""
 
 
 class MissingCapability(PunaError):
@@ -128,8 +152,25 @@ class LoadFailed(PunaError):
     """A model could not be loaded; the message carries the end of the runner's log."""
 
 
+class LoadLost(LoadFailed):
+    """A runner's process ended while it loaded its model; another one may fare better."""
+
+
+class NoRoom(PunaError):
+    """A model does not fit the memory there is; the message has both numbers."""
+
+    kind = "busy"
+
+
 class RunnerLost(PunaError):
     """A runner's process ended, or stopped answering."""
+
+
+class RunnerKeepsDying(PunaError):
+    """A model's runners died so often that it is not loaded for a while."""
+
+    kind = "busy"
+    mend = "Try again later; if it goes on, try another model or engine."
 
 
 class QueueFull(PunaError):
@@ -139,8 +180,44 @@ class QueueFull(PunaError):
     mend = "Try again in a moment."
 
 
+class TimedOut(PunaError):
+    """A job waited or ran longer than it may."""
+
+    kind = "timeout"
+
+
+class Forbidden(PunaError):
+    """This may not be done, or not from there."""
+
+    kind = "forbidden"
+
+
+class TooLarge(PunaError):
+    """What was sent is larger than the server takes."""
+
+    kind = "too_large"
+
+
 class AddressTaken(PunaError):
     """Somebody else listens on the server's address."""
+
+
+class HomeTaken(PunaError):
+    """Another server uses this home."""
+
+
+class BadSetting(PunaError):
+    """A setting's value makes no sense, or nothing has this name; the message says where."""
+
+
+class Unreachable(PunaError):
+    """No server could be spoken to at an address."""
+
+    mend = "Say with --host where the server is."
+
+
+class Unprotected(PunaError):
+    """The server would be open to anybody who can reach the machine."""
 
 
 class Cancelled(PunaError):

@@ -1,7 +1,8 @@
-"""The language between the floors: what is asked (jobs) and what comes back (deltas).
+"""The language between the floors, in one half: what is asked (jobs).
 
-All are frozen msgspec structs, so that they cross process borders as they are. Messages and
-tools are OpenAI-shaped. Nothing here knows a dialect, an engine or a model.
+What comes back is in `deltas.py`. All are frozen msgspec structs, so that they cross process
+borders as they are. Messages and tools are OpenAI-shaped. Nothing here knows a dialect, an
+engine or a model.
 """
 
 from typing import Any, Literal
@@ -12,7 +13,6 @@ from puna.errors import BadRequest
 
 Priority = Literal["interactive", "normal", "batch"]
 Role = Literal["system", "user", "assistant", "tool"]
-FinishReason = Literal["stop", "length", "tool_calls", "cancelled"]
 
 
 class TextPart(msgspec.Struct, frozen=True, tag="text"):
@@ -185,8 +185,27 @@ class Owner(msgspec.Struct, frozen=True):
     priority: Priority = "interactive"
 
 
+class Demand(msgspec.Struct, frozen=True):
+    """How a job wants its model loaded and kept; None is: as the settings say.
+
+    `keep_alive` is in seconds after the last job; negative keeps for ever.
+    """
+
+    keep_alive: float | None = None
+    batch: int | None = None
+    gpu_layers: int | None = None
+    main_gpu: int | None = None
+    threads: int | None = None
+    mmap: bool | None = None
+    mlock: bool | None = None
+
+
 class ChatJob(msgspec.Struct, frozen=True, tag="chat"):
-    """Answer a conversation."""
+    """Answer a conversation.
+
+    `template` is a Go template in place of the model's own; `before` are tokens that stand before
+    the rendered prompt; `suffix` is what shall follow the answer, for templates that know it.
+    """
 
     id: str
     model: str
@@ -205,6 +224,12 @@ class ChatJob(msgspec.Struct, frozen=True, tag="chat"):
     prompt_logprobs: int | None = None
     continue_last: bool = False
     template_values: dict[str, Any] = {}
+    template: str = ""
+    before: tuple[int, ...] = ()
+    suffix: str | None = None
+    tell_prompt: bool = False
+    demand: Demand = Demand()
+    dialect: str = ""
 
 
 class CompleteJob(msgspec.Struct, frozen=True, tag="complete"):
@@ -225,6 +250,9 @@ class CompleteJob(msgspec.Struct, frozen=True, tag="complete"):
     prompt_logprobs: int | None = None
     echo: bool = False
     parse_special: bool = False
+    tell_prompt: bool = False
+    demand: Demand = Demand()
+    dialect: str = ""
 
 
 class EmbedJob(msgspec.Struct, frozen=True, tag="embed"):
@@ -237,6 +265,8 @@ class EmbedJob(msgspec.Struct, frozen=True, tag="embed"):
     truncate: bool = True
     dimensions: int | None = None
     normalise: bool = True
+    demand: Demand = Demand()
+    dialect: str = ""
 
 
 class RerankJob(msgspec.Struct, frozen=True, tag="rerank"):
@@ -248,115 +278,9 @@ class RerankJob(msgspec.Struct, frozen=True, tag="rerank"):
     documents: tuple[str, ...]
     owner: Owner = Owner()
     truncate: bool = True
+    demand: Demand = Demand()
+    dialect: str = ""
 
 
 Job = ChatJob | CompleteJob | EmbedJob | RerankJob
 GenerateJob = ChatJob | CompleteJob
-
-
-class TokenLogprob(msgspec.Struct, frozen=True, array_like=True):
-    """A token's log-probability, and the likeliest tokens in its place.
-
-    `piece` is exact also where the token is only a part of a character.
-    """
-
-    token: int
-    piece: bytes
-    logprob: float
-    top: tuple[tuple[int, bytes, float], ...] = ()
-
-
-class PromptDelta(msgspec.Struct, frozen=True, tag="prompt", array_like=True):
-    """The prompt is known: how many tokens, and how many of them a cache already held."""
-
-    tokens: int
-    cached: int
-    logprobs: tuple[TokenLogprob | None, ...] = ()
-
-
-class ProgressDelta(msgspec.Struct, frozen=True, tag="progress", array_like=True):
-    """How much of the prompt has been worked through."""
-
-    done: int
-    total: int
-
-
-class TextDelta(msgspec.Struct, frozen=True, tag="t", array_like=True):
-    """A piece of the answer, whole characters only."""
-
-    text: str
-    choice: int = 0
-    tokens: tuple[int, ...] = ()
-    logprobs: tuple[TokenLogprob, ...] = ()
-
-
-class ThinkingDelta(msgspec.Struct, frozen=True, tag="think", array_like=True):
-    """A piece of what the model thinks before it answers."""
-
-    text: str
-    choice: int = 0
-    tokens: tuple[int, ...] = ()
-    logprobs: tuple[TokenLogprob, ...] = ()
-
-
-class ToolCallDelta(msgspec.Struct, frozen=True, tag="call", array_like=True):
-    """A tool call, growing: the first delta of an index has the name, each a piece of arguments.
-
-    The pieces of `arguments` joined are the JSON text of one object.
-    """
-
-    index: int
-    name: str
-    arguments: str
-    id: str = ""
-    choice: int = 0
-    tokens: tuple[int, ...] = ()
-    logprobs: tuple[TokenLogprob, ...] = ()
-
-
-class FinishDelta(msgspec.Struct, frozen=True, tag="finish", array_like=True):
-    """One choice has ended; `stop` is the string or token id that ended it, where one did."""
-
-    reason: FinishReason
-    choice: int = 0
-    stop: str | int | None = None
-
-
-class Usage(msgspec.Struct, frozen=True):
-    """What a job took, counted and measured, in tokens and seconds."""
-
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    output_tokens: int = 0
-    queue_seconds: float = 0.0
-    load_seconds: float = 0.0
-    prompt_seconds: float = 0.0
-    output_seconds: float = 0.0
-    total_seconds: float = 0.0
-
-
-class DoneDelta(msgspec.Struct, frozen=True, tag="done", array_like=True):
-    """All choices have ended."""
-
-    usage: Usage
-    seed: int = 0
-
-
-class VectorsDelta(msgspec.Struct, frozen=True, tag="vectors", array_like=True):
-    """Vectors of an embed job (rows of float32, joined) or scores of a rerank job (one a row)."""
-
-    data: bytes
-    width: int
-    tokens: tuple[int, ...]
-
-
-Delta = (
-    PromptDelta
-    | ProgressDelta
-    | TextDelta
-    | ThinkingDelta
-    | ToolCallDelta
-    | FinishDelta
-    | DoneDelta
-    | VectorsDelta
-)

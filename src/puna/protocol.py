@@ -11,8 +11,9 @@ from typing import Literal
 
 import msgspec
 
+from puna.deltas import Delta, Usage
 from puna.errors import ErrorReport
-from puna.jobs import Delta, Job
+from puna.jobs import Job
 
 State = Literal["idle", "loading", "ready", "busy", "unloading", "failed"]
 
@@ -97,11 +98,12 @@ class Emitted(msgspec.Struct, frozen=True):
 class Resume(msgspec.Struct, frozen=True):
     """All that is needed to go on with a job on this or another runner.
 
-    An empty prompt is rendered again.
+    An empty prompt is rendered again. `usage` is what was counted and measured up to here.
     """
 
     prompt: tuple[int, ...]
     emitted: tuple[Emitted, ...]
+    usage: Usage | None = None
 
 
 class Submit(msgspec.Struct, frozen=True, tag="submit"):
@@ -148,7 +150,10 @@ ToRunner = Load | Submit | Cancel | Pause | Tokenize | Detokenize | Unload
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What a runner knows of its model once it is loaded."""
+    """What a runner knows of its model once it is loaded.
+
+    `memory` are the bytes that it takes of each device just then.
+    """
 
     architecture: str
     description: str
@@ -162,6 +167,7 @@ class Facts(msgspec.Struct, frozen=True):
     capabilities: tuple[str, ...]
     recurrent: bool = False
     load_seconds: float = 0.0
+    memory: dict[str, int] = {}
 
 
 class Moved(msgspec.Struct, frozen=True, tag="moved"):

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from tests.engine.harness import prompt
 
+from puna.deltas import DoneDelta, VectorsDelta
 from puna.engine.context import Floats
 from puna.engine.embedding import Embedding, answer, shaped
 from puna.engine.inputs import Row
 from puna.engine.libllama import Library
 from puna.engine.model import Model
 from puna.errors import BadModelFile, BadRequest, MissingCapability
-from puna.jobs import DoneDelta, EmbedJob, RerankJob, VectorsDelta
+from puna.jobs import EmbedJob, RerankJob
 from puna.protocol import Placement
 from puna.text.tokens import Specials
 

@@ -9,21 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from puna.deltas import Delta, DoneDelta, FinishDelta, VectorsDelta
 from puna.engine.service import Service
 from puna.errors import PunaError, ReportedError
-from puna.jobs import (
-    ChatJob,
-    CompleteJob,
-    Delta,
-    DoneDelta,
-    EmbedJob,
-    FinishDelta,
-    Job,
-    Limits,
-    RerankJob,
-    VectorsDelta,
-    message,
-)
+from puna.jobs import ChatJob, CompleteJob, EmbedJob, Job, Limits, RerankJob, message
 from puna.protocol import (
     Cancel,
     Facts,

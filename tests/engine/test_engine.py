@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 from tests.engine.harness import Oracle, driver, prompt, regret, request
 
-from puna.engine.context import Context, Span, is_pooled
+from puna.engine.context import Context, Span
+from puna.engine.layout import is_pooled
 from puna.engine.libllama import Library
 from puna.engine.model import Model
 from puna.engine.roster import WORTH_WAITING

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.gpu
 def test_a_model_on_the_gpu_decodes_as_on_the_cpu(
     library: Library, shape: Callable[[str], Path]
 ) -> None:
-    kinds = {kind for _, _, kind, _, _ in library.devices()}
+    kinds = {device.kind for device in library.devices()}
     assert kinds & {"gpu", "igpu"}, "The engine sees no GPU: choose one built for it."
     path, tokens = shape("llama"), prompt(1, 100)
     on_gpu = Placement(context=512, sequences=4, batch=128, gpu_layers=-1)

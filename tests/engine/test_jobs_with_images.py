@@ -9,22 +9,21 @@ import stand_in_parts
 from msgspec.structs import replace
 from stand_in_parts import png
 
+from puna.deltas import DoneDelta, TextDelta, Usage
 from puna.engine.libllama import Library
 from puna.engine.loaded import Loaded
+from puna.engine.opening import opened
 from puna.engine.work import Work
 from puna.jobs import (
     ChatJob,
     CompleteJob,
-    DoneDelta,
     Fit,
     GenerateJob,
     ImagePart,
     Limits,
     Message,
     Sampling,
-    TextDelta,
     TextPart,
-    Usage,
     message,
 )
 from puna.protocol import (
@@ -49,6 +48,7 @@ GREEDY, SHORT = Sampling(temperature=0, seed=1), Limits(max_tokens=12, ignore_eo
 PLACEMENT = Placement(context=512, sequences=4, batch=128, threads=1)
 HERE, THERE = png(40, 40, seed=1), png(64, 48, seed=2)
 PATCHES = stand_in_parts.PATCHES
+GO = "{{ range .Messages }}<{{ .Role }}>{{ .Content }}{{ end }}<assistant>"
 
 
 class Runner:
@@ -57,7 +57,9 @@ class Runner:
     def __init__(self, library: Library, load: Load) -> None:
         self._loop = asyncio.get_running_loop()
         self._said: asyncio.Queue[ToServer] = asyncio.Queue()
-        self.loaded = Loaded(library, load, self._emit, lambda error: pytest.fail(str(error)))
+        self.loaded = Loaded(
+            opened(library, load), load, self._emit, lambda error: pytest.fail(str(error))
+        )
         self.work = Work(self.loaded, self._said.put_nowait, lambda: None)
 
     def _emit(self, outputs: list) -> None:
@@ -157,6 +159,19 @@ async def test_a_marker_in_peoples_text_is_no_image(runner: Runner) -> None:
     assert b"".join(shown.pieces).count(IMAGE_MARKER.encode()) == 1
     plain = await runner.tokens(chat("2", message("user", f"a {IMAGE_MARKER} b")))
     assert all(token >= 0 for token in plain.tokens)
+
+
+@pytest.mark.parametrize("template", ["", GO], ids=["jinja", "go"])
+async def test_the_images_of_dropped_turns_go_with_them(runner: Runner, template: str) -> None:
+    early, late = seen("What is it?", HERE), seen("And that?", THERE)
+    turns = (early, message("assistant", "A llama."), late)
+    job = replace(chat("1", *turns), template=template)
+    prompts = runner.loaded.prompts
+    whole, last = prompts.chat(job, 512), prompts.chat(replace(job, messages=(late,)), 512)
+    assert len(whole.pictures) == 2
+    fitted = prompts.chat(job, len(whole.tokens))
+    assert fitted.tokens == last.tokens
+    assert fitted.pictures.keys() == last.pictures.keys() < whole.pictures.keys()
 
 
 async def test_a_completion_sees_images_before_its_text(runner: Runner) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from puna.engine import abi, libllama
-from puna.engine.libllama import BUILD_FILE, Library, embedded, native, open_library
+from puna.engine.libllama import Library, open_library
+from puna.engine.origin import BUILD_FILE, embedded, native
 from puna.errors import EngineMismatch
 
 
@@ -42,7 +43,7 @@ def test_a_binding_that_differs_from_the_headers_is_noticed(
 
 def test_the_embedded_library_is_whole(library: Library) -> None:
     library.origin.verify()
-    assert [kind for _, _, kind, _, total in library.devices() if total] == ["cpu"]
+    assert [device.kind for device in library.devices() if device.total] == ["cpu"]
 
 
 def test_a_library_with_another_hash_is_refused(tmp_path: Path) -> None:
@@ -98,3 +99,29 @@ def test_what_the_library_logs_comes_as_whole_lines(tmp_path: Path) -> None:
         Model(library, (str(broken),), Placement())
     assert any(level == "error" for level, _ in lines)
     assert all("\n" not in line for _, line in lines)
+
+
+def test_a_file_that_is_not_loaded_is_told_with_the_librarys_own_reason() -> None:
+    from puna.engine.model import cannot_load
+
+    broken = cannot_load("m.gguf", ["invalid magic characters: 'oops'", "failed to load model"])
+    assert broken.report().name == "BadModelFile"
+    assert "m.gguf: invalid magic characters: 'oops'." in broken.message
+    full = cannot_load(
+        "m.gguf", ["allocating 900 MiB on device 0: cudaMalloc failed: out of memory"]
+    )
+    assert full.report().name == "LoadFailed"
+    assert full.message.startswith("Memory ran out while m.gguf was loaded: allocating 900 MiB")
+
+
+def test_the_librarys_errors_are_kept_until_somebody_asks(tmp_path: Path) -> None:
+    from puna.engine.model import Model
+    from puna.errors import BadModelFile
+    from puna.protocol import Placement
+
+    library = Library(embedded())
+    other = tmp_path / "other.gguf"
+    other.write_bytes(b"no model, though it is long enough to be looked at")
+    with pytest.raises(BadModelFile, match=r"other\.gguf: invalid magic"):
+        Model(library, (str(other),), Placement())
+    assert library.complaints() == []

@@ -14,9 +14,9 @@ from puna.engine.prompts import Prompts
 from puna.engine.vocabulary import Vocabulary
 from puna.jobs import ChatJob, Limits, message
 from puna.protocol import Placement
-from puna.text.markup.learning import learn
 from puna.text.templates import Template
 from puna.text.tokens import Specials
+from puna.text.voices import Voices
 
 Shape = Callable[[str], Path]
 PLACEMENT = Placement(context=512, sequences=6, batch=64, threads=1)
@@ -80,7 +80,7 @@ def test_prompts_are_made_and_tokens_spelt_beside_one_another(
     def made(workers: int) -> list[object]:
         # A vocabulary of its own each time, since it remembers what it has been asked.
         vocabulary = Vocabulary(library, model.pointer)
-        prompts = Prompts(vocabulary, Specials(vocabulary), template, lambda: learn(template))
+        prompts = Prompts(vocabulary, Specials(vocabulary), Voices(template))
         with ThreadPoolExecutor(workers) as pool:
             pieces = pool.map(vocabulary.piece, [*range(vocabulary.size)] * 2)
             return [*pool.map(lambda job: prompts.chat(job, 4096).tokens, jobs), *pieces]

@@ -12,19 +12,9 @@ import psutil
 import pytest
 from msgspec.structs import replace
 
+from puna.deltas import Delta, DoneDelta, FinishDelta, PromptDelta, TextDelta
 from puna.errors import BadRequest, PunaError, ReportedError, RunnerLost
-from puna.jobs import (
-    CompleteJob,
-    Constraint,
-    Delta,
-    DoneDelta,
-    FinishDelta,
-    Fit,
-    Limits,
-    PromptDelta,
-    Sampling,
-    TextDelta,
-)
+from puna.jobs import CompleteJob, Constraint, Fit, Limits, Sampling
 from puna.protocol import Load, Placement, Resume
 from puna.runners.runner import Runner
 from puna.runners.stream import Stream
@@ -179,6 +169,40 @@ async def test_a_paused_answer_goes_on_in_another_runner(
         assert joined(whole).startswith(told)
         assert isinstance(again[-1], DoneDelta)
         assert again[-1].usage.output_tokens == 400
+
+
+async def test_what_is_held_back_at_a_pause_is_told_with_all_its_tokens_and_times(
+    runner: Runner,
+) -> None:
+    whole = joined(await collect(runner.submit(job("whole", 100))))
+    # Each begins like something in the text and never ends as it does, so that much is held back.
+    stops = tuple(whole[at : at + 12] + "~" for at in range(0, len(whole) - 12, 6))[:64]
+    limits = Limits(max_tokens=100, ignore_eos=True, stop=stops)
+    got: list[Delta] = []
+    spent = 0.0
+    asked = job("held", logprobs=0, limits=limits)
+    stream = runner.submit(asked)
+    for place in (9, 20, 31, 42):
+        while len(tokens(got)) < place:
+            got += await anext(stream)
+        resume, rest = await asyncio.gather(runner.pause("held"), collect(stream))
+        assert resume is not None
+        got += rest
+        # Exactly what was told is what it goes on from.
+        assert list(resume.emitted[0].tokens) == tokens(got)
+        assert resume.usage is not None
+        assert resume.usage.output_tokens == len(tokens(got))
+        assert resume.usage.output_seconds > spent
+        spent = resume.usage.output_seconds
+        stream = runner.submit(asked, resume)
+    got += await collect(stream)
+    assert joined(got) == whole
+    scores = [score.token for one in got if isinstance(one, TextDelta) for score in one.logprobs]
+    assert scores == tokens(got)
+    done = got[-1]
+    assert isinstance(done, DoneDelta)
+    assert done.usage.output_seconds > spent
+    assert done.usage.output_tokens == 100
 
 
 async def test_choices_are_paused_together_whatever_has_become_of_each(runner: Runner) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from puna.deltas import Delta, DoneDelta, FinishDelta, PromptDelta, TextDelta
 from puna.errors import LoadFailed, PunaError, ReportedError, RunnerLost
 from puna.events import Event, RunnerMoved
-from puna.jobs import ChatJob, Delta, DoneDelta, FinishDelta, PromptDelta, TextDelta, message
+from puna.jobs import ChatJob, message
 from puna.protocol import Load
 from puna.runners.runner import Runner
 from puna.runners.stream import PAUSE_AT, Stream
@@ -94,15 +95,26 @@ async def test_a_job_that_ended_is_not_cancelled_when_its_stream_is_closed(ready
     assert joined(await collect(ready.submit(job("cancelled", "next")))) == "0"
 
 
-async def test_an_answer_that_nobody_reads_is_paused_and_goes_on_when_read(ready: Runner) -> None:
+async def test_an_answer_that_nobody_reads_is_laid_down_and_can_go_on_when_it_is_read(
+    ready: Runner,
+) -> None:
     count = 20 * PAUSE_AT
-    unread = ready.submit(job(f"flood {count}"))
-    # Others are answered all the while.
+    left: list[str] = []
+    unread = ready.submit(job(f"flood {count}"), left=left.append)
+    # Others are answered all the while, and it is off the runner before anybody reads it.
     for number in range(20):
         assert joined(await collect(ready.submit(job("echo beside", str(number))))) == "beside "
+    while not left:
+        await ready.tokenize("x")
     deltas = await collect(unread)
+    assert unread.resume is not None
+    assert sum(isinstance(delta, TextDelta) for delta in deltas) < 2 * PAUSE_AT
+    again = ready.submit(job(f"flood {count}", "again"), unread.resume)
+    while not joined(deltas).endswith(f" {count - 1} "):
+        deltas += await anext(again)
+        if again.resume is not None:
+            again = ready.submit(job(f"flood {count}", "again"), again.resume)
     assert joined(deltas) == "".join(f"{number} " for number in range(count))
-    assert sum(isinstance(delta, PromptDelta) for delta in deltas) == 1
 
 
 async def test_a_paused_job_is_handed_back_and_goes_on_where_it_was(ready: Runner) -> None:

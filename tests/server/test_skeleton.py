@@ -53,7 +53,9 @@ def test_what_is_streamed_joined_is_what_is_not_streamed(client: ollama.Client) 
 def test_a_seed_decides_what_is_said(client: ollama.Client) -> None:
     def said(seed: int) -> str | None:
         options = ollama.Options(seed=seed, num_predict=40, temperature=1.5)
-        return client.chat("cria", ASKED, options=options).message.content
+        # What Cria is sure of she says whatever the seed is; stories she makes up.
+        wish = [{"role": "user", "content": "Tell me a story about a fox in the forest."}]
+        return client.chat("cria", wish, think=False, options=options).message.content
 
     assert said(1) == said(1)
     assert len({said(seed) for seed in range(1, 6)}) > 1
@@ -69,6 +71,15 @@ def test_figures_are_counted_and_measured(client: ollama.Client) -> None:
     assert answer.eval_duration
     assert answer.total_duration
     assert answer.eval_duration < answer.total_duration
+
+
+def test_a_jobs_record_has_the_figures_that_its_answer_had(client: ollama.Client) -> None:
+    asked = {"model": "cria", "messages": ASKED, "stream": False}
+    for options in ({"temperature": 0}, {"temperature": 0, "num_predict": 5}):
+        answer = client._client.post("/api/chat", json={**asked, "options": options})
+        job = client._client.get(f"/puna/v1/jobs/{answer.headers['x-request-id']}").json()
+        assert job["output_tokens"] == answer.json()["eval_count"]
+        assert job["prompt_tokens"] == answer.json()["prompt_eval_count"]
 
 
 def has(process: psutil.Process, scratch: Path) -> bool:

@@ -6,10 +6,11 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.text.byte_pieces import Bytes
 
 from puna.engine.vocabulary import Vocabulary
 from puna.text.stream import TextStream
-from puna.text.tokens import Special, Specials
+from puna.text.tokens import Specials
 
 Vocabularies = Callable[[str], Vocabulary]
 
@@ -17,24 +18,6 @@ TEXT = (
     "The llama 🦙 grazes — ¡qué frío! 高原 на плато 😶\u200d🌫️ កាន់តែ\n"
     "\tdef f(x):\n\n        return x  # 3 ½\n"
 )
-
-
-class Bytes:
-    """A vocabulary whose token N is the Nth of these pieces of bytes."""
-
-    bos = None
-    adds_bos = False
-    lead = b""
-    specials: tuple[Special, ...] = ()
-
-    def __init__(self, pieces: list[bytes]) -> None:
-        self.pieces = pieces
-
-    def tokenize(self, text: str, *, special: bool) -> list[int]:
-        raise AssertionError("a stream only turns tokens into text")
-
-    def piece(self, token: int) -> bytes:
-        return self.pieces[token]
 
 
 @pytest.mark.parametrize("name", ["llama-spm", "phi-3", "deepseek-llm", "qwen2", "gemma-4"])

@@ -30,7 +30,7 @@ def test_it_takes_no_more_room_in_the_package_than_promised():
 def test_it_stops_by_itself_almost_whatever_it_is_asked(herd):
     asked = [prompt(each) for each in held_out(each=6, seed=3)]
     stopped = [stopped for _, stopped in herd.answers(asked)]
-    assert sum(stopped) >= 0.97 * len(stopped)
+    assert sum(stopped) >= 0.98 * len(stopped)
 
 
 def test_it_says_the_same_twice_at_temperature_0(herd):
@@ -47,6 +47,9 @@ def test_it_says_what_it_is(herd):
 
 def test_it_is_about_as_good_as_its_card_says():
     found = report(SHIPPED, each=15, seed=5, threads=2, shown=0)
-    for skill in ("tools: answer", "tools: plain", "greets", "facts", "remembers", "owns up"):
-        assert found[skill] >= 0.8, skill
-    assert found[ENFORCED] >= 0.85
+    sure = ("tools: answer", "tools: plain", "adds, not thinking", "greets", "facts", "owns up")
+    for skill in (*sure, "remembers", "keeps the persona", "tells stories"):
+        assert found[skill] >= 0.85, skill
+    for skill in ("tools: call", "extracts", "adds, thinking"):
+        assert found[skill] >= 0.65, skill
+    assert found[ENFORCED] == 1

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from puna.engine.libllama import open_library
 from puna.engine.loaded import Loaded
+from puna.engine.opening import opened
 from puna.engine.sequence import Output, Request
 from puna.errors import PunaError
 from puna.jobs import Constraint, Limits, Sampling
@@ -26,7 +27,7 @@ class Herd:
         self._done = threading.Event()
         placement = Placement(context=CONTEXT, sequences=SEQUENCES, pooled=False, threads=threads)
         load = Load((str(weights),), placement=placement)
-        self._loaded = Loaded(open_library(), load, self._take, self._fail)
+        self._loaded = Loaded(opened(open_library(), load), load, self._take, self._fail)
         self.vocabulary = self._loaded.model.vocabulary
 
     def answers(

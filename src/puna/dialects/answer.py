@@ -1,29 +1,31 @@
-"""Answers made of deltas, over ASGI as it is: whatever is ready goes out in one piece.
+"""Answers made piece by piece, over ASGI as it is: whatever is ready goes out at once.
 
-A client that leaves cancels its job. How deltas become bytes is each dialect's own `Renderer`.
+The pieces are a job's deltas, or the news of something else that takes time. A client that leaves
+ends what makes them. How they become bytes is each dialect's own `Renderer`.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, MutableMapping
+import math
+from collections.abc import AsyncGenerator, Mapping, MutableMapping
 from contextlib import aclosing
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from puna.errors import ErrorReport, PunaError
-from puna.jobs import Delta
 
-Deltas = AsyncGenerator[list[Delta]]
+News = TypeVar("News")
+News_contra = TypeVar("News_contra", contravariant=True)
 
 
-class Renderer(Protocol):
+class Renderer(Protocol[News_contra]):
     """How one answer of a dialect is written. It may remember what it has rendered."""
 
     media_type: str
 
-    def render(self, batch: list[Delta]) -> bytes:
-        """What these deltas add to the answer, which may be nothing yet."""
+    def render(self, news: News_contra, /) -> bytes:
+        """What this adds to the answer, which may be nothing yet."""
         ...
 
     def error(self, report: ErrorReport) -> bytes:
@@ -39,12 +41,12 @@ class _ClientLeft(Exception):
     """Raised beside an answer whose client hangs up, to take it down."""
 
 
-class Answer(Response):
+class Answer(Response, Generic[News]):
     """An answer that is made while it is sent."""
 
-    def __init__(self, deltas: Deltas, renderer: Renderer) -> None:
+    def __init__(self, news: AsyncGenerator[News], renderer: Renderer[News]) -> None:
         self.background = None
-        self._deltas = deltas
+        self._news = news
         self._renderer = renderer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,13 +54,13 @@ class Answer(Response):
         try:
             async with asyncio.TaskGroup() as group:
                 watch = group.create_task(_watch(receive))
-                # A task of its own, so that a delta wakes it alone, and not all that is around it.
+                # A task of its own, so that news wakes it alone, and not all that is around it.
                 group.create_task(self._work(send, watch))
         except* _ClientLeft:
             pass
 
     async def _work(self, send: Send, watch: asyncio.Task[None]) -> None:
-        async with aclosing(self._deltas):
+        async with aclosing(self._news):
             await self._answer(send)
         watch.cancel()
 
@@ -66,11 +68,11 @@ class Answer(Response):
         raise NotImplementedError
 
     async def _refuse(self, send: Send, report: ErrorReport) -> None:
-        renderer = self._renderer
-        await _send_whole(send, renderer.status(report), "application/json", renderer.error(report))
+        status, body = self._renderer.status(report), self._renderer.error(report)
+        await _send_whole(send, status, "application/json", body, retry_headers(report))
 
 
-class StreamedAnswer(Answer):
+class StreamedAnswer(Answer[News]):
     """Sends each piece as it comes."""
 
     async def _answer(self, send: Send) -> None:
@@ -78,8 +80,8 @@ class StreamedAnswer(Answer):
         started = False
         last = b""
         try:
-            async for batch in self._deltas:
-                if not (piece := render(batch)):
+            async for news in self._news:
+                if not (piece := render(news)):
                     continue
                 if not started:
                     await send(_start(200, self._renderer.media_type))
@@ -93,25 +95,41 @@ class StreamedAnswer(Answer):
         await send({"type": "http.response.body", "body": last})
 
 
-class WholeAnswer(Answer):
+class WholeAnswer(Answer[News]):
     """Sends everything at once when it is there."""
 
     async def _answer(self, send: Send) -> None:
         try:
-            pieces = [self._renderer.render(batch) async for batch in self._deltas]
+            pieces = [self._renderer.render(news) async for news in self._news]
         except PunaError as error:
             await self._refuse(send, error.report())
             return
         await _send_whole(send, 200, self._renderer.media_type, b"".join(pieces))
 
 
-def _start(status: int, media_type: str, *headers: tuple[bytes, bytes]) -> MutableMapping[str, Any]:
-    named = [(b"content-type", media_type.encode()), *headers]
-    return {"type": "http.response.start", "status": status, "headers": named}
+def retry_headers(report: ErrorReport) -> dict[str, str]:
+    """The header that says when to ask again, for an error that will pass."""
+    if report.kind != "busy":
+        return {}
+    return {"retry-after": str(max(1, math.ceil(report.retry_after or 1)))}
 
 
-async def _send_whole(send: Send, status: int, media_type: str, body: bytes) -> None:
-    await send(_start(status, media_type, (b"content-length", str(len(body)).encode())))
+def _start(
+    status: int, media_type: str, headers: Mapping[str, str] | None = None
+) -> MutableMapping[str, Any]:
+    named = {"content-type": media_type, **(headers or {})}
+    encoded = [(name.encode(), value.encode()) for name, value in named.items()]
+    return {"type": "http.response.start", "status": status, "headers": encoded}
+
+
+async def _send_whole(
+    send: Send,
+    status: int,
+    media_type: str,
+    body: bytes,
+    headers: Mapping[str, str] | None = None,
+) -> None:
+    await send(_start(status, media_type, {"content-length": str(len(body)), **(headers or {})}))
     await send({"type": "http.response.body", "body": body})
 
 

@@ -129,6 +129,44 @@ class MtmdInputChunkType(IntEnum):
     COUNT = 3
 
 
+class GgmlBackendDevCaps(C.Structure):
+    """struct ggml_backend_dev_caps."""
+
+    async_: bool
+    host_buffer: bool
+    buffer_from_host_ptr: bool
+    events: bool
+    mmap_support: bool
+    _fields_ = (
+        ("async_", C.c_bool),
+        ("host_buffer", C.c_bool),
+        ("buffer_from_host_ptr", C.c_bool),
+        ("events", C.c_bool),
+        ("mmap_support", C.c_bool),
+    )
+
+
+class GgmlBackendDevProps(C.Structure):
+    """struct ggml_backend_dev_props."""
+
+    name: bytes | None
+    description: bytes | None
+    memory_free: int
+    memory_total: int
+    type: int
+    device_id: bytes | None
+    caps: GgmlBackendDevCaps
+    _fields_ = (
+        ("name", C.c_char_p),
+        ("description", C.c_char_p),
+        ("memory_free", C.c_size_t),
+        ("memory_total", C.c_size_t),
+        ("type", C.c_int32),
+        ("device_id", C.c_char_p),
+        ("caps", GgmlBackendDevCaps),
+    )
+
+
 class GgufInitParams(C.Structure):
     """struct gguf_init_params."""
 
@@ -898,17 +936,13 @@ PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "llama_sampler_free": (None, (C.c_void_p,)),
     "ggml_backend_dev_count": (C.c_size_t, ()),
     "ggml_backend_dev_get": (C.c_void_p, (C.c_size_t,)),
-    "ggml_backend_dev_name": (C.c_char_p, (C.c_void_p,)),
-    "ggml_backend_dev_description": (C.c_char_p, (C.c_void_p,)),
-    "ggml_backend_dev_memory": (
+    "ggml_backend_dev_get_props": (
         None,
         (
             C.c_void_p,
             C.c_void_p,
-            C.c_void_p,
         ),
     ),
-    "ggml_backend_dev_type": (C.c_int32, (C.c_void_p,)),
     "gguf_init_from_file": (
         C.c_void_p,
         (
@@ -1155,10 +1189,7 @@ class Functions:
     llama_sampler_free: Callable[..., None]
     ggml_backend_dev_count: Callable[..., int]
     ggml_backend_dev_get: Callable[..., int | None]
-    ggml_backend_dev_name: Callable[..., bytes | None]
-    ggml_backend_dev_description: Callable[..., bytes | None]
-    ggml_backend_dev_memory: Callable[..., None]
-    ggml_backend_dev_type: Callable[..., int]
+    ggml_backend_dev_get_props: Callable[..., None]
     gguf_init_from_file: Callable[..., int | None]
     gguf_find_key: Callable[..., int]
     gguf_get_kv_type: Callable[..., int]

@@ -5,20 +5,13 @@ import time
 from dataclasses import dataclass
 from itertools import count
 
+from puna.deltas import Delta, DoneDelta, ProgressDelta, PromptDelta, TokenLogprob, Usage
 from puna.engine.constraints import Compiled
 from puna.engine.prompts import Prompt
 from puna.engine.sequence import Output, Paused, Request
 from puna.engine.speculation import Speculation
 from puna.engine.transcript import Transcript
-from puna.jobs import (
-    Delta,
-    DoneDelta,
-    GenerateJob,
-    ProgressDelta,
-    PromptDelta,
-    TokenLogprob,
-    Usage,
-)
+from puna.jobs import GenerateJob
 from puna.protocol import Emitted, Resume
 
 _RANKS = {"interactive": 0, "normal": 1, "batch": 2}
@@ -49,10 +42,12 @@ class Answer:
         self.job = job
         # Another job may have this one's id while the engine still lets go of this one.
         self.serial = next(self._serials)
-        self.seed = job.sampling.seed if job.sampling.seed is not None else secrets.randbits(32)
+        self.seed = _seed(job, resume)
         self._prompt = prompt
         self._transcripts = transcripts
         self._times = _Times(began)
+        # What was counted and measured before the job came here.
+        self._before_usage = (resume.usage if resume else None) or Usage()
         self._cached = 0
         self._counted = 0
         self._taken_off: dict[int, Emitted] = {}
@@ -61,6 +56,7 @@ class Answer:
         for one in self._before.values():
             transcripts[one.choice].replay(one.tokens, finished=one.finished)
             self._counted += len(one.tokens)
+        self._counted = max(self._counted, self._before_usage.output_tokens)
 
     def key(self, choice: int) -> str:
         """What the engine knows a choice by."""
@@ -126,6 +122,9 @@ class Answer:
             self._cached = output.cached
             deltas.append(self._prompt_delta(transcript, output))
         if output.drawn:
+            if not self._times.prompted:
+                # One that goes on has its prompt computed anew, and nobody is told of that.
+                self._times.prompted, self._times.seated = time.perf_counter(), self._times.began
             deltas += transcript.push(output.drawn)
         if output.finish is not None and not transcript.finished:
             deltas += transcript.finish(output.finish)
@@ -136,11 +135,12 @@ class Answer:
         self._leaving = True
         return self.running
 
-    def lay_down(self, choice: int, paused: Paused) -> None:
-        """The engine has let go of a choice."""
+    def lay_down(self, choice: int, paused: Paused) -> list[Delta]:
+        """The engine has let go of a choice; what of its tokens is still to be told."""
         self._taken_off[choice] = Emitted(
             choice, paused.emitted, self.seed, False, paused.sampler, paused.memory
         )
+        return self._transcripts[choice].untold()
 
     def resume(self) -> Resume | None:
         """What the job needs to go on elsewhere, once each choice has been let go or has ended."""
@@ -152,27 +152,44 @@ class Answer:
             if transcript.finished
         }
         emitted = self._taken_off | ended
-        return Resume(self._prompt.tokens, tuple(emitted[choice] for choice in sorted(emitted)))
+        in_order = tuple(emitted[choice] for choice in sorted(emitted))
+        return Resume(self._prompt.tokens, in_order, self._usage())
 
     def _prompt_delta(self, transcript: Transcript, output: Output) -> PromptDelta:
         scores: list[TokenLogprob | None] = [
             transcript.logprob(score) if score is not None else None
             for score in output.prompt_logprobs
         ]
-        return PromptDelta(len(self._prompt.tokens), output.cached or 0, tuple(scores))
+        # What stands for an image is no token, and nothing to anybody else.
+        told = self._prompt.tokens if self.job.tell_prompt else ()
+        ids = tuple(token for token in told if token >= 0)
+        return PromptDelta(len(self._prompt.tokens), output.cached or 0, tuple(scores), ids)
 
     def done(self) -> DoneDelta:
         """What the job took, now that all its choices have ended."""
-        now, times = time.perf_counter(), self._times
+        return DoneDelta(self._usage(), self.seed)
+
+    def _usage(self) -> Usage:
+        """What the job took up to now, here and before it came here."""
+        now, times, before = time.perf_counter(), self._times, self._before_usage
         seated = times.seated or now
         prompted = times.prompted or now
-        usage = Usage(
-            prompt_tokens=len(self._prompt.tokens),
-            cached_tokens=self._cached,
+        return Usage(
+            prompt_tokens=len(self._prompt.tokens) if times.prompted else before.prompt_tokens,
+            # Of a job that goes on, its own tokens are in the cache; that is not what is meant.
+            cached_tokens=before.cached_tokens if before.prompt_tokens else self._cached,
             output_tokens=self._counted,
-            queue_seconds=seated - times.began,
-            prompt_seconds=prompted - seated,
-            output_seconds=now - prompted,
-            total_seconds=now - times.began,
+            queue_seconds=before.queue_seconds + seated - times.began,
+            prompt_seconds=before.prompt_seconds + prompted - seated,
+            output_seconds=before.output_seconds + now - prompted,
+            total_seconds=before.total_seconds + now - times.began,
         )
-        return DoneDelta(usage, self.seed)
+
+
+def _seed(job: GenerateJob, resume: Resume | None) -> int:
+    """The job's seed, or the one that it went by before, or a new one."""
+    if job.sampling.seed is not None:
+        return job.sampling.seed
+    if resume is not None and resume.emitted:
+        return resume.emitted[0].seed
+    return secrets.randbits(32)

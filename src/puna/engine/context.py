@@ -10,22 +10,15 @@ import numpy as np
 
 from puna.engine import abi
 from puna.engine.batches import Batch, Floats, Span, VectorBatch
+from puna.engine.layout import is_pooled, laid_out
 from puna.engine.model import Model
 from puna.engine.pictures import Picture
 from puna.engine.positions import Positions, Stretch
-from puna.errors import BadRequest, EngineFailed, LoadFailed
+from puna.errors import EngineFailed, LoadFailed
 from puna.protocol import Placement
 
-MAX_SEQUENCES = 256
 # Rows of logits that one step may ask for beyond one for each sequence.
 EXTRA_OUTPUTS = 64
-
-# Of the free memory, what streams may take before a pool is the better choice.
-STREAMS_PART = 0.25
-# The types that a KV cache may have; the library takes others too, and ends the process over them.
-CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
-
-FLASH = {"auto": -1, "off": 0, "on": 1}
 
 
 class Outcome(IntEnum):
@@ -54,7 +47,8 @@ class Context:
         self._call = model.library.call
         self.outputs_max = min(placement.batch, placement.sequences + EXTRA_OUTPUTS)
         self.pooled = is_pooled(model, placement)
-        params = self._params(placement, pooling)
+        outputs = self.outputs_max if pooling is None else 0
+        params = laid_out(model, placement, pooled=self.pooled, outputs=outputs, pooling=pooling)
         # A C function that reads one byte: libc's strlen, so that no step waits for the GIL.
         self._abort = C.create_string_buffer(2)
         params.abort_callback = C.cast(C.CDLL(None).strlen, C.c_void_p).value
@@ -80,29 +74,6 @@ class Context:
         self.batch = placement.batch
         self._adapters: tuple[tuple[int, float], ...] = ()
         self.adapters(adapters)
-
-    def _params(
-        self, placement: Placement, pooling: abi.LlamaPoolingType | None
-    ) -> abi.LlamaContextParams:
-        params: abi.LlamaContextParams = self._call.llama_context_default_params()
-        shares = 1 if self.pooled else placement.sequences
-        # A stream longer than what the model was trained on would only be memory.
-        longest = self.model.context_train or placement.context
-        context = placement.context if self.pooled else min(placement.context, longest)
-        params.n_ctx = context * shares
-        params.n_batch = params.n_ubatch = placement.batch
-        params.n_seq_max = placement.sequences
-        params.n_outputs_max = self.outputs_max if pooling is None else 0
-        params.n_threads = params.n_threads_batch = placement.threads or cores()
-        params.kv_unified = self.pooled
-        params.flash_attn_type = FLASH[placement.flash_attention]
-        params.type_k = _cache_type(placement.cache_type_k)
-        params.type_v = _cache_type(placement.cache_type_v)
-        if pooling is not None:
-            params.embeddings = True
-            params.pooling_type = pooling
-        params.no_perf = True
-        return params
 
     @property
     def pointer(self) -> int:
@@ -278,28 +249,3 @@ class Context:
             return True
         self.clear(slot)
         return False
-
-
-def is_pooled(model: Model, placement: Placement) -> bool:
-    """Whether sequences share one pool: as asked, else unless all fit with a whole context each."""
-    if placement.pooled is not None or placement.sequences == 1:
-        return placement.pooled is not False
-    import psutil
-
-    cells = placement.context * placement.sequences
-    return model.cell_bytes * cells > psutil.virtual_memory().available * STREAMS_PART
-
-
-def cores() -> int:
-    """How many threads a step is computed with where nobody says it."""
-    import psutil
-
-    return psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
-
-
-def _cache_type(name: str) -> int:
-    if name not in CACHE_TYPES:
-        raise BadRequest(
-            f"There is no cache type {name}.", f"Choose one of {', '.join(CACHE_TYPES)}."
-        )
-    return abi.TENSOR_TYPES[name]

@@ -162,9 +162,8 @@ class Drawing:
         if texts not in self._breakers:
             vocabulary = self._vocabulary
             if self._spellings is None:
-                pieces = [vocabulary.piece(token) for token in range(vocabulary.size)]
                 self._spellings = Spellings(
-                    pieces,
+                    vocabulary.pieces(),
                     lambda text: vocabulary.tokenize(
                         text.decode("utf-8", "replace"), special=False
                     ),

@@ -183,7 +183,7 @@ class Embedder:
         if not np.isfinite(vector).all():
             raise EngineFailed(
                 "The model's output is not a number.",
-                "Its file may be damaged, or the engine's build broken: see puna doctor.",
+                "Its file may be damaged, or the engine's build broken: try another of either.",
             )
         job.vectors[share.index] = vector
         if len(job.vectors) == len(job.inputs) and job.future.set_running_or_notify_cancel():

@@ -11,13 +11,14 @@ from concurrent.futures import Future
 import numpy as np
 from msgspec.structs import replace
 
+from puna.deltas import Delta, DoneDelta, Usage, VectorsDelta
 from puna.engine.abi import LlamaPoolingType as Pooling
 from puna.engine.context import Context, Floats
 from puna.engine.embedder import Embedder
 from puna.engine.inputs import Inputs, Row
 from puna.engine.model import Model
 from puna.errors import BadRequest, MissingCapability
-from puna.jobs import Delta, DoneDelta, EmbedJob, RerankJob, Usage, VectorsDelta
+from puna.jobs import EmbedJob, RerankJob
 from puna.protocol import Placement
 from puna.text.tokens import Specials
 
@@ -57,7 +58,7 @@ class Embedding:
             pooled=True,
         )
         self._inputs = Inputs(model.vocabulary, specials, model.rerank_template, self.limit)
-        self._embedder = Embedder(self._context, room)
+        self._embedder = Embedder(self.context, room)
 
     @property
     def capabilities(self) -> tuple[str, ...]:
@@ -113,7 +114,8 @@ class Embedding:
         if job.dimensions is not None and not 1 <= job.dimensions <= width:
             raise BadRequest(f"dimensions is {job.dimensions}, it must be from 1 to {width}.")
 
-    def _context(self) -> Context:
+    def context(self) -> Context:
+        """A context to embed with."""
         context = self._made()
         if context.autoregressive or context.batch == self.limit:
             return context

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from itertools import count
 from queue import Empty, SimpleQueue
 
+from puna.engine.aborts import Aborts
 from puna.engine.cache import Cache
 from puna.engine.context import Context, Outcome
 from puna.engine.drawing import Drawing
@@ -21,9 +22,6 @@ from puna.errors import EngineFailed, PunaError
 from puna.protocol import Busyness, Pace
 
 _Command = Callable[[], None]
-
-# What aborts may cost the others at once; each second of work that is not lost earns another.
-ABORT_SECONDS = 1.0
 
 
 class Engine:
@@ -56,8 +54,7 @@ class Engine:
         self._outputs: dict[str, Output] = {}
         self._arrivals = count()
         self._commands: SimpleQueue[_Command] = SimpleQueue()
-        self._credit = ABORT_SECONDS
-        self._abortable = not self._recurrent
+        self._aborts = Aborts(never=self._recurrent)
         self._closing = False
         self.steps = 0
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -101,7 +98,7 @@ class Engine:
         )
 
     def _abort_for(self, key: str | None) -> None:
-        if self._abortable and (key is None or key in self.roster.running):
+        if self._aborts.allowed and (key is None or key in self.roster.running):
             self._context.abort()
 
     # Commands, on the engine's thread
@@ -177,16 +174,13 @@ class Engine:
             return
         seconds = time.perf_counter() - began
         self.steps += 1
-        # An abort of what ran alone costs nobody anything.
-        lost = seconds if len(shares) > 1 else 0.0
-        gain = -lost if outcome is Outcome.ABORTED else seconds
-        self._credit = min(self._credit + gain, ABORT_SECONDS)
-        self._abortable = self._credit > 0 and not self._recurrent
         match outcome:
             case Outcome.DONE:
+                self._aborts.earn(seconds)
                 self._tempo.record(shares, seconds)
                 self._harvest(shares)
             case Outcome.ABORTED:
+                self._aborts.pay(seconds, len(shares))
                 self._undo(shares)
             case Outcome.NO_ROOM:
                 self._undo(shares)

@@ -1,28 +1,28 @@
-"""The engine's shared library: found, opened, and checked against what the binding expects.
+"""The engine's shared library: opened, and checked against what the binding expects.
 
-The structs and prototypes are in abi.py, which is generated. Here is no model and no context; the
-objects that own them are rooms of their own.
+Where it lies origin.py tells; the structs and prototypes are in abi.py, which is generated. Here
+is no model and no context; the objects that own them are rooms of their own.
 """
 
-import base64
 import ctypes as C
-import hashlib
-import importlib.metadata
 import os
+import re
 import threading
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from puna.engine import abi
+from puna.engine.origin import Origin, chosen
 from puna.errors import EngineMismatch
 
 LogSink = Callable[[str, str], None]
 
-PACKAGE = "xllamacpp"
-# A native build lies beside this file, which says what source it was built from.
-BUILD_FILE = "puna-engine.version"
+# How often a thread of the embedded library looks for the others at a barrier before it gives its
+# core away: some ten microseconds. Left alone it looks for milliseconds, several hundred times a
+# step, and on a busy machine that is the very core that the others wait for.
+SPINS = "200"
 
 # What the library must say of itself: a struct that gained a field would say otherwise.
 DEFAULT_CONTEXT: dict[str, float] = {
@@ -53,59 +53,23 @@ DEFAULT_MODEL: dict[str, float] = {
 }
 
 _LOG_CALLBACK = C.CFUNCTYPE(None, C.c_int, C.c_char_p, C.c_void_p)
+_FUNCTION = re.compile(r"^\w+: ")
+# So many of the library's errors are remembered until somebody asks.
+COMPLAINTS = 8
 # The library logs to a pointer for as long as the process lives, so what it points to stays.
 _KEPT: list[object] = []
 _LEVELS = {level.value: level.name.lower() for level in abi.GgmlLogLevel}
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a library lies, of which version it is, and which hash was recorded for it."""
+class DeviceFound(NamedTuple):
+    """A device as the library tells of it; `id` is that of the PCI bus, where it knows it."""
 
-    path: Path
-    version: str
-    sha256: str | None
-
-    def verify(self) -> "Origin":
-        """Compare the file with its recorded hash; takes a tenth of a second."""
-        if self.sha256 is None:
-            return self
-        with self.path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != self.sha256:
-            raise EngineMismatch(
-                f"The engine at {self.path} has SHA-256 {found}, recorded is {self.sha256}."
-            )
-        return self
-
-
-def embedded() -> Origin:
-    """The library inside the engine's wheel; the package itself is not imported."""
-    try:
-        wheel = importlib.metadata.distribution(PACKAGE)
-    except importlib.metadata.PackageNotFoundError:
-        raise EngineMismatch(f"The engine's package {PACKAGE} is not installed.") from None
-    for file in wheel.files or ():
-        if file.name.startswith(PACKAGE) and file.suffix == ".so":
-            recorded = file.hash.value if file.hash else None
-            return Origin(Path(str(file.locate())), wheel.version, _hex(recorded))
-    raise EngineMismatch(f"The package {PACKAGE} {wheel.version} holds no shared library.")
-
-
-def native(path: Path) -> Origin:
-    """A library that was built from the same source, by its file or its folder."""
-    if path.is_dir():
-        names = ("libllama.so", "libllama.dylib")
-        found = [path / name for name in names if (path / name).is_file()]
-        if not found:
-            raise EngineMismatch(f"The folder {path} holds no libllama.")
-        path = found[0]
-    if not path.is_file():
-        raise EngineMismatch(f"There is no engine at {path}.")
-    record = path.parent / BUILD_FILE
-    recorded = record.read_text().split() if record.is_file() else []
-    version, sha256 = (*recorded, "", "")[:2]
-    return Origin(path, version or abi.VERSION, sha256 or None)
+    name: str
+    description: str
+    kind: str
+    free: int
+    total: int
+    id: str
 
 
 class Library:
@@ -113,11 +77,13 @@ class Library:
 
     def __init__(self, origin: Origin, log: LogSink | None = None) -> None:
         self.origin = origin
-        if origin.version != abi.VERSION:
+        if origin.version not in (None, abi.VERSION):
             raise EngineMismatch(
                 f"The engine at {origin.path} is {origin.version}, "
                 f"the binding was written for {abi.VERSION}."
             )
+        # Read once, when the library's runtime of threads is loaded with it.
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
         try:
             libraries = [C.CDLL(str(path)) for path in _parts(origin.path)]
         except OSError as error:
@@ -125,6 +91,7 @@ class Library:
         self.call = _bind(libraries)
         self._check_defaults()
         self._log = log
+        self._complaints = deque[str](maxlen=COMPLAINTS)
         self._line: dict[int, str] = {}
         callback = _LOG_CALLBACK(self._on_log)
         _KEPT.append(callback)
@@ -134,17 +101,26 @@ class Library:
         self.call.mtmd_helper_log_set(pointer, None)
         self.call.llama_backend_init()
 
-    def devices(self) -> list[tuple[str, str, str, int, int]]:
-        """Name, description, kind, free and total bytes of each device."""
-        found: list[tuple[str, str, str, int, int]] = []
+    def devices(self) -> list[DeviceFound]:
+        """What the library can compute on; the same hardware behind two backends counts once."""
+        found: list[DeviceFound] = []
         for index in range(self.call.ggml_backend_dev_count()):
+            props = abi.GgmlBackendDevProps()
             device = self.call.ggml_backend_dev_get(index)
-            free, total = C.c_size_t(), C.c_size_t()
-            self.call.ggml_backend_dev_memory(device, C.byref(free), C.byref(total))
-            name = self.call.ggml_backend_dev_name(device) or b""
-            description = self.call.ggml_backend_dev_description(device) or b""
-            kind = abi.GgmlBackendDevType(self.call.ggml_backend_dev_type(device)).name.lower()
-            found.append((name.decode(), description.decode(), kind, free.value, total.value))
+            self.call.ggml_backend_dev_get_props(device, C.addressof(props))
+            id = (props.device_id or b"").decode()
+            if id and id in {other.id for other in found}:
+                continue
+            found.append(
+                DeviceFound(
+                    (props.name or b"").decode("utf-8", "replace"),
+                    (props.description or b"").decode("utf-8", "replace"),
+                    abi.GgmlBackendDevType(props.type).name.lower(),
+                    props.memory_free,
+                    props.memory_total,
+                    id,
+                )
+            )
         return found
 
     def _check_defaults(self) -> None:
@@ -166,30 +142,26 @@ class Library:
         line = self._line.pop(thread, "") + (text or b"").decode("utf-8", "replace")
         if not line.endswith("\n"):
             self._line[thread] = line
-        elif self._log is not None and line.strip():
-            self._log(_LEVELS.get(level, "info"), line.rstrip())
+        elif line.strip():
+            self._tell(_LEVELS.get(level, "info"), line.rstrip())
 
+    def _tell(self, level: str, line: str) -> None:
+        if level == "error":
+            # Without the name of the function that the line begins with.
+            self._complaints.append(_FUNCTION.sub("", line))
+        if self._log is not None:
+            self._log(level, line)
 
-def chosen() -> Origin:
-    """The engine that PUNA_ENGINE names, else the embedded one."""
-    path = os.environ.get("PUNA_ENGINE", "")
-    return native(Path(path)) if path else embedded()
-
-
-def verified() -> Origin:
-    """The chosen engine, compared with its recorded hash."""
-    return chosen().verify()
+    def complaints(self) -> list[str]:
+        """The errors that were logged since this was asked last, the latest of them."""
+        found = list(self._complaints)
+        self._complaints.clear()
+        return found
 
 
 def open_library(log: LogSink | None = None) -> Library:
     """The chosen engine, opened."""
     return Library(chosen(), log)
-
-
-def _hex(recorded: str | None) -> str | None:
-    if recorded is None:
-        return None
-    return base64.urlsafe_b64decode(recorded + "=" * (-len(recorded) % 4)).hex()
 
 
 def _parts(path: Path) -> list[Path]:

@@ -1,27 +1,22 @@
 """A loaded model with all that serves it: weights, contexts, engine, template, markup, grammars."""
 
-import math
 import time
 from collections.abc import Callable
-from functools import cached_property
 
 from msgspec.structs import replace
 
 from puna.engine.constraints import Grammars
-from puna.engine.context import Context, Span
 from puna.engine.embedding import Embedding
 from puna.engine.engine import Engine
-from puna.engine.libllama import Library
-from puna.engine.model import Model
+from puna.engine.opening import Opened
 from puna.engine.prompts import Prompts
 from puna.engine.sequence import Output
 from puna.engine.vision import Projector
-from puna.errors import LoadFailed, MissingCapability, PunaError
+from puna.errors import MissingCapability, PunaError
 from puna.protocol import Busyness, Facts, Load
-from puna.text.markup.format import Markup
-from puna.text.markup.learning import learn
 from puna.text.templates import CHATML, Template
 from puna.text.tokens import Specials
+from puna.text.voices import Voices
 
 
 class Loaded:
@@ -29,52 +24,45 @@ class Loaded:
 
     def __init__(
         self,
-        library: Library,
+        opened: Opened,
         load: Load,
         emit: Callable[[list[Output]], None],
         failed: Callable[[PunaError], None],
     ) -> None:
-        began = time.perf_counter()
         self._load = load
-        self.model = Model(library, load.weights, load.placement)
+        self.model = opened.model
+        self.adapters = opened.adapters
+        self._context = opened.context
         vocabulary = self.model.vocabulary
-        self.template = Template(
+        template = Template(
             load.template or self.model.template or CHATML,
             bos=_text(vocabulary.piece(vocabulary.bos)) if vocabulary.bos is not None else "",
             eos=_text(vocabulary.piece(vocabulary.eos)) if vocabulary.eos is not None else "",
         )
-        adapters = tuple((self.model.adapter(file), file.scale) for file in load.adapters)
+        self.voices = Voices(template)
         specials = Specials(vocabulary)
-        self.adapters = adapters
-        self._context = self._generating(adapters)
         self.embedding = Embedding(
             self.model,
             specials,
             load.placement,
             causal=self.model.causal if self.model.pooling else self._context is not None,
-            adapters=adapters,
+            adapters=self.adapters,
         )
         self._engine: Engine | None = None
         self.projector: Projector | None = None
         if self._context is None:
             self.embedding.check()
         else:
-            self.template.warm()
-            self._check(self._context)
             if load.projector:
                 self.projector = Projector(self.model, load.projector, load.placement)
             self._engine = Engine(self._context, load.pace, emit, failed, projector=self.projector)
             self._engine.start()
+            # Last, since its start takes a core that the others were waiting for.
+            template.warm()
         self.grammars = Grammars(vocabulary, specials)
-        self.prompts = Prompts(
-            vocabulary, specials, self.template, lambda: self.markup, self.projector
-        )
-        self.load_seconds = time.perf_counter() - began
-
-    @cached_property
-    def markup(self) -> Markup:
-        """How the model marks thinking and tool calls; learnt at the first need."""
-        return learn(self.template)
+        self.prompts = Prompts(vocabulary, specials, self.voices, self.projector)
+        self.memory = opened.footprint.measured()
+        self.load_seconds = time.perf_counter() - opened.began
 
     @property
     def engine(self) -> Engine:
@@ -127,6 +115,7 @@ class Loaded:
             capabilities=generates + sees + self.embedding.capabilities,
             recurrent=model.recurrent,
             load_seconds=self.load_seconds,
+            memory=self.memory,
         )
 
     def close(self) -> None:
@@ -135,41 +124,12 @@ class Loaded:
             self._engine.close()
         self.grammars.close()
         self.embedding.close()
-        self.template.close()
+        self.voices.close()
         if self._context is not None:
             self._context.close()
         if self.projector is not None:
             self.projector.close()
         self.model.close()
-
-    def _generating(self, adapters: tuple[tuple[int, float], ...]) -> Context | None:
-        """The context to generate with; None for models that only embed."""
-        if self.model.encodes:
-            raise LoadFailed(
-                f"Models with an encoder before them ({self.model.architecture}) cannot run.",
-                "Choose a model that is only a decoder, or only an encoder like BERT.",
-            )
-        if self.model.pooling is not None:
-            return None
-        context = Context(self.model, self._load.placement, adapters=adapters)
-        if context.autoregressive:
-            return context
-        context.close()
-        return None
-
-    def _check(self, context: Context) -> None:
-        """Run a few tokens, so that a broken kernel or file is found before anybody's request."""
-        first = self.model.vocabulary.bos or 0
-        tokens = [first, *range(3)]
-        for position, span in enumerate((tokens, [1])):
-            context.step([Span(0, 4 * position, span, 1)])
-            logits = context.logits(0)
-            if not math.isfinite(float(logits.max())) or logits.max() == logits.min():
-                raise LoadFailed(
-                    "The model's output is not a number.",
-                    "Its file may be damaged, or the engine's build broken: see puna doctor.",
-                )
-        context.clear(0)
 
 
 def _text(piece: bytes) -> str:

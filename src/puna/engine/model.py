@@ -1,14 +1,17 @@
 """The weights of a model, loaded: their one owner, their facts, their adapters."""
 
 import ctypes as C
+import re
 from collections.abc import Callable
 from functools import cached_property
 
 from puna.engine import abi
 from puna.engine.libllama import Library
 from puna.engine.vocabulary import Vocabulary
-from puna.errors import BadModelFile, EngineFailed
+from puna.errors import BadModelFile, EngineFailed, LoadFailed, PunaError
 from puna.protocol import Adapter, Placement
+
+_ABOUT_MEMORY = re.compile(r"out of memory|insufficient memory|(failed|unable) to allocate")
 
 
 class Model:
@@ -28,6 +31,7 @@ class Model:
         params.no_alloc = empty
         if placement.tensor_split:
             params.tensor_split = C.addressof(self._split)
+        library.complaints()
         paths = (C.c_char_p * len(files))(*(file.encode() for file in files))
         self._pointer: int | None = (
             self._call.llama_model_load_from_file(paths[0], params)
@@ -35,10 +39,7 @@ class Model:
             else self._call.llama_model_load_from_splits(C.addressof(paths), len(files), params)
         )
         if not self._pointer:
-            raise BadModelFile(
-                f"The engine cannot load {files[0]}.",
-                "The log above this line says why; the file may be broken or too new.",
-            )
+            raise cannot_load(files[0], library.complaints())
         self.vocabulary = Vocabulary(library, self._pointer)
         self._adapters: list[int] = []
 
@@ -185,6 +186,20 @@ class Model:
             buffer = C.create_string_buffer(room)
             length = read(buffer, room)
         return buffer.raw[: max(length, 0)].decode("utf-8", "replace")
+
+
+def cannot_load(file: str, complaints: list[str]) -> PunaError:
+    """The error for a file that was not loaded, by what the library complained of."""
+    reason = complaints[0] if complaints else "it does not say why"
+    for line in complaints:
+        if _ABOUT_MEMORY.search(line):
+            return LoadFailed(
+                f"Memory ran out while {file} was loaded: {line}.",
+                "Ask for a shorter context or for fewer layers on GPUs, or free some memory.",
+            )
+    return BadModelFile(
+        f"The engine cannot load {file}: {reason}.", "The file may be broken, or too new."
+    )
 
 
 def _load_mode(placement: Placement) -> abi.LlamaLoadMode:

@@ -28,7 +28,7 @@ def prepared(loaded: Loaded, submit: Submit, job: GenerateJob, began: float) -> 
     prompt = prompt_of(loaded, job, submit.resume)
     transcripts = [_transcript(loaded, job, prompt, choice) for choice in range(job.choices)]
     answer = Answer(job, prompt, transcripts, submit.resume, began)
-    constraint = _constraint(loaded, job)
+    constraint = _constraint(loaded, job, prompt)
     gate = _gate(loaded, prompt) if constraint is not None else ()
     return answer, answer.requests(
         length_of(loaded, job), constraint, gate, loaded.adapters, speculate=loaded.speculates
@@ -56,19 +56,19 @@ def length_of(loaded: Loaded, job: GenerateJob) -> int:
 
 def _transcript(loaded: Loaded, job: GenerateJob, prompt: Prompt, choice: int) -> Transcript:
     vocabulary, stops = loaded.model.vocabulary, Stops(job.limits.stop)
-    if not isinstance(job, ChatJob):
+    if not isinstance(job, ChatJob) or prompt.markup is None:
         stream = TextStream(vocabulary, hidden=loaded.prompts.hidden)
         return Transcript(choice, vocabulary, stream, stops, None)
     # Markup may be made of control tokens, so the parser gets to see them.
     tools = job.tools if job.tool_choice != "none" else ()
-    parser = Parser(loaded.markup, tools=tools, started_thinking=prompt.thinking)
+    parser = Parser(prompt.markup, tools=tools, started_thinking=prompt.thinking)
     return Transcript(choice, vocabulary, TextStream(vocabulary), stops, parser)
 
 
-def _constraint(loaded: Loaded, job: GenerateJob) -> Compiled | None:
+def _constraint(loaded: Loaded, job: GenerateJob, prompt: Prompt) -> Compiled | None:
     wanted = job.constraint
     if isinstance(job, ChatJob) and (tools := _wanted_tools(job)):
-        wanted = _calls(loaded, tools, parallel=job.parallel_tool_calls)
+        wanted = _calls(loaded, prompt, tools, parallel=job.parallel_tool_calls)
     return loaded.grammars.compile(wanted) if wanted is not None else None
 
 
@@ -86,19 +86,19 @@ def _wanted_tools(job: ChatJob) -> Sequence[Tool]:
     return tools
 
 
-def _calls(loaded: Loaded, tools: Sequence[Tool], *, parallel: bool) -> Constraint:
-    calls = loaded.markup.calls
-    if calls is None:
+def _calls(loaded: Loaded, prompt: Prompt, tools: Sequence[Tool], *, parallel: bool) -> Constraint:
+    markup = prompt.markup
+    if markup is None or markup.calls is None:
         raise MissingCapability("This model's template does not show how it calls tools.")
     # What the prompt has written of it already is not to be written again.
-    calls = replace(calls, open=calls.open.removeprefix(loaded.markup.lead))
+    calls = replace(markup.calls, open=markup.calls.open.removeprefix(markup.lead))
     names = {special.text: special.token for special in loaded.model.vocabulary.specials}
     return Constraint("lark", calls_grammar(calls, tools, parallel=parallel, token_of=names.get))
 
 
 def _gate(loaded: Loaded, prompt: Prompt) -> tuple[int, ...]:
     """The tokens after which a constraint holds: where the prompt has opened thinking, its end."""
-    tags = loaded.markup.think
+    tags = prompt.markup.think if prompt.markup is not None else None
     if not prompt.thinking or tags is None:
         return ()
     return tuple(loaded.model.vocabulary.tokenize(tags.close.strip(), special=True))

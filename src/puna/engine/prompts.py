@@ -1,8 +1,10 @@
 """From jobs to prompts: rendered, tokenised safely, and fitted to the context."""
 
 import secrets
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from dataclasses import replace as replaced
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -11,23 +13,26 @@ from puna.engine.vision import Projector
 from puna.engine.vocabulary import Vocabulary
 from puna.errors import BadRequest, MissingCapability, PromptTooLong, TemplateFailed
 from puna.jobs import ChatJob, CompleteJob, Message
+from puna.text.chat import IMAGE_MARKER
+from puna.text.go.template import GoTemplate
 from puna.text.guard import Guard
 from puna.text.markup.format import Markup
-from puna.text.templates import IMAGE_MARKER, Template
 from puna.text.tokens import Specials
+from puna.text.voices import Voice, Voices
 
 MAX_IMAGES = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A job's input. `thinking` says that the template has opened thinking already.
+    """A job's input; for a conversation the markup of the answer, and whether it begins thinking.
 
     Negative tokens stand for images: `pictures` says for which.
     """
 
     text: str
     tokens: tuple[int, ...]
+    markup: Markup | None = None
     thinking: bool = False
     pictures: Mapping[int, Picture] = field(default_factory=dict[int, Picture])
 
@@ -39,13 +44,11 @@ class Prompts:
         self,
         vocabulary: Vocabulary,
         specials: Specials,
-        template: Template,
-        markup: Callable[[], Markup],
+        voices: Voices,
         projector: Projector | None = None,
     ) -> None:
         self._vocabulary = vocabulary
-        self._template = template
-        self._markup = markup
+        self._voices = voices
         self._specials = specials
         self._projector = projector
 
@@ -55,12 +58,26 @@ class Prompts:
         return self._specials.hidden
 
     def chat(self, job: ChatJob, length: int) -> Prompt:
-        """The prompt of a conversation; if it must, without its oldest turns."""
+        """The prompt of a conversation; if it must, without its oldest parts.
+
+        What stood before goes first, from its beginning; then whole turns with their images. The
+        system messages and the last turn stay.
+        """
+        self._checked(job.before)
         whole = self._render(job)
-        if len(whole.tokens) < length:
-            return whole
+        size = len(job.before) + len(whole.tokens)
+        if size < length:
+            return self._after(job.before, whole)
         if not job.fit.truncate:
-            raise PromptTooLong(len(whole.tokens), length)
+            raise PromptTooLong(size, length)
+        room = length - 1 - len(whole.tokens)
+        if room >= 0:
+            keep = min(max(job.fit.keep, 0), room)
+            ending = job.before[len(job.before) - (room - keep) :]
+            return self._after((*job.before[:keep], *ending), whole)
+        return self._without_turns(job, length, size)
+
+    def _without_turns(self, job: ChatJob, length: int, size: int) -> Prompt:
         kept, turns = _turns(job.messages)
         # The fewest turns to drop, found by halving: more dropped is never longer.
         least, most = 1, len(turns) - 1
@@ -74,8 +91,17 @@ class Prompts:
             else:
                 least = middle + 1
         if fitting is None:
-            raise PromptTooLong(len(whole.tokens), length)
+            raise PromptTooLong(size, length)
         return fitting
+
+    def _after(self, before: tuple[int, ...], prompt: Prompt) -> Prompt:
+        """The prompt behind other tokens; what begins a text stands once."""
+        if not before:
+            return prompt
+        begin = self._begin
+        rest = prompt.tokens[len(begin) :] if prompt.tokens[:1] == begin else prompt.tokens
+        before = before if before[:1] == begin else begin + before
+        return replaced(prompt, tokens=before + rest)
 
     def complete(self, job: CompleteJob, length: int) -> Prompt:
         """The prompt of a text to go on with, or to fill in."""
@@ -92,9 +118,9 @@ class Prompts:
 
     def known(self, job: ChatJob | CompleteJob, tokens: tuple[int, ...]) -> Prompt:
         """The prompt of a job that goes on, whose tokens are known already."""
-        thinking = isinstance(job, ChatJob) and self._render(job).thinking
+        rendered = self._render(job) if isinstance(job, ChatJob) else Prompt("", ())
         _, pictures = weave(piece for image in _images(job) for piece in self._read(image))
-        return Prompt("", tokens, thinking, pictures)
+        return replaced(rendered, text="", tokens=tokens, pictures=pictures)
 
     def tokens(self, text: str, *, special: bool) -> list[int]:
         """The tokens of a text as it stands, without BOS."""
@@ -107,7 +133,13 @@ class Prompts:
         guarded = guard.job(job)
         # Nobody can write what nobody can guess, so only an image becomes one.
         marker = f"image{secrets.token_hex(16)}"
-        text = self._template.render(
+        voice = self._voices.of(job.template)
+        if job.suffix:
+            return self._between(job, guarded, guard, voice)
+        render = voice.template.render
+        if isinstance(voice.template, GoTemplate):
+            render = partial(voice.template.render, stand_ins=guard.stand_ins)
+        text = render(
             guarded.messages,
             guarded.tools if job.tool_choice != "none" else (),
             continue_last=job.continue_last,
@@ -115,9 +147,29 @@ class Prompts:
             values=guarded.template_values,
             image_marker=marker,
         )
-        thinking = self._markup().has_begun_thinking(text)
         tokens, pictures = self._woven(guard, text.split(marker), _images(job))
-        return Prompt(text.replace(marker, IMAGE_MARKER), tokens, thinking, pictures)
+        thinking = voice.markup.has_begun_thinking(text)
+        shown = guard.meant(text).replace(marker, IMAGE_MARKER)
+        return Prompt(shown, tokens, voice.markup, thinking, pictures)
+
+    def _between(self, job: ChatJob, guarded: ChatJob, guard: Guard, voice: Voice) -> Prompt:
+        """The prompt for what stands between the last message and the suffix."""
+        if _images(job):
+            raise BadRequest("Images go only with a prompt of text, without a suffix.")
+        suffix = guarded.suffix or ""
+        match voice.template:
+            case GoTemplate() as template if template.fills_in:
+                text = template.fill_in(
+                    _last_text(guarded),
+                    suffix,
+                    think=job.think,
+                    values=guarded.template_values,
+                    stand_ins=guard.stand_ins,
+                )
+                return Prompt(guard.meant(text), tuple(guard.tokens(text)), voice.markup)
+            case _:
+                tokens = self._fill_in(_last_text(job), job.suffix or "")
+                return Prompt(_last_text(job), tokens, voice.markup)
 
     def _completion(self, job: CompleteJob) -> tuple[tuple[int, ...], dict[int, Picture]]:
         images = _images(job)
@@ -129,14 +181,25 @@ class Prompts:
         if job.suffix is None:
             prompt = job.prompt if job.parse_special else guard.text(job.prompt)
             return self._woven(guard, [*[""] * len(images), prompt], images)
+        return self._fill_in(job.prompt, job.suffix), {}
+
+    def _fill_in(self, before: str, after: str) -> tuple[int, ...]:
+        """The prompt for what stands between two texts, by the vocabulary's tokens for that."""
         if self._vocabulary.fill_in is None:
-            raise MissingCapability("This model cannot fill in between a prompt and a suffix.")
+            raise MissingCapability(
+                "This model cannot fill in between a prompt and a suffix.",
+                "Choose one that was made for it, or give a template that reads .Suffix.",
+            )
         prefix, suffix, middle = self._vocabulary.fill_in
-        tokens = [prefix, *self._specials.plain(job.prompt)]
-        tokens += [suffix, *self._specials.plain(job.suffix), middle]
+        tokens = [prefix, *self._specials.plain(before)]
+        tokens += [suffix, *self._specials.plain(after), middle]
+        return (*self._begin, *tokens)
+
+    @property
+    def _begin(self) -> tuple[int, ...]:
+        """What the vocabulary wants a prompt to begin with."""
         bos = self._vocabulary.bos
-        begin = [bos] if self._vocabulary.adds_bos and bos is not None else []
-        return (*begin, *tokens), {}
+        return (bos,) if self._vocabulary.adds_bos and bos is not None else ()
 
     def _checked(self, tokens: tuple[int, ...]) -> tuple[int, ...]:
         size = self._vocabulary.size
@@ -173,6 +236,12 @@ def _images(job: ChatJob | CompleteJob) -> list[bytes]:
     if len(images) > MAX_IMAGES:
         raise BadRequest(f"There are {len(images)} images, at most {MAX_IMAGES} are taken.")
     return images
+
+
+def _last_text(job: ChatJob) -> str:
+    """What the user said last."""
+    said = (message.text for message in reversed(job.messages) if message.role == "user")
+    return next(said, "")
 
 
 def _turns(messages: tuple[Message, ...]) -> tuple[list[Message], list[list[Message]]]:

@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
+from puna.deltas import FinishReason
 from puna.engine.constraints import Compiled
 from puna.engine.gate import Gate
 from puna.engine.logprobs import Scored
@@ -10,7 +11,7 @@ from puna.engine.pictures import Picture, cut_after, cut_before, text_length
 from puna.engine.sampling import Drawn, Sampler
 from puna.engine.speculation import Speculation
 from puna.errors import ErrorReport
-from puna.jobs import FinishReason, Limits, Sampling
+from puna.jobs import Limits, Sampling
 
 
 @dataclass(frozen=True, slots=True)

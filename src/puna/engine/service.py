@@ -3,12 +3,11 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
-from puna.engine.libllama import Library, Origin, verified
-from puna.engine.loaded import Loaded
-from puna.engine.sequence import Output
-from puna.engine.work import Work
+from puna.engine.libllama import Library
+from puna.engine.opening import Opened, opened
+from puna.engine.origin import Origin, verified
 from puna.errors import BadRequest, ErrorReport, PunaError
 from puna.protocol import (
     Beat,
@@ -32,7 +31,22 @@ from puna.protocol import (
     read_to_runner,
 )
 
+if TYPE_CHECKING:
+    from puna.engine.loaded import Loaded
+    from puna.engine.sequence import Output
+    from puna.engine.work import Work
+
 BEAT_SECONDS = 1.0
+
+
+def serve(socket: str, find_library: Callable[[], Origin]) -> None:
+    """Call the server on this socket and serve it until one of the two ends."""
+
+    async def call() -> None:
+        reader, writer = await asyncio.open_unix_connection(socket)
+        await Service(reader, writer, find_library).run()
+
+    asyncio.run(call())
 
 
 class Service:
@@ -137,16 +151,22 @@ class Service:
     async def _load(self, load: Load) -> None:
         self._move("loading")
         try:
-            self._loaded = await asyncio.to_thread(self._open, load)
+            opening = self._loop.run_in_executor(None, self._open, load)
+            # Imported while the library is at work, which it is for as long as that takes.
+            from puna.engine.loaded import Loaded
+            from puna.engine.work import Work
+
+            self._loaded = await asyncio.to_thread(
+                Loaded, await opening, load, self._emit, self._fail
+            )
         except PunaError as error:
             self._move("failed", str(error), error=error.report())
         else:
             self._work = Work(self._loaded, self._send, self._settle)
             self._move("ready", facts=self._loaded.facts)
 
-    def _open(self, load: Load) -> Loaded:
-        library = Library(self._find_library(), self._log)
-        return Loaded(library, load, self._emit, self._fail)
+    def _open(self, load: Load) -> Opened:
+        return opened(Library(self._find_library(), self._log), load)
 
     async def _leave(self) -> None:
         if self._work is not None:
@@ -161,7 +181,7 @@ class Service:
 
     # From other threads
 
-    def _emit(self, outputs: list[Output]) -> None:
+    def _emit(self, outputs: "list[Output]") -> None:
         self._loop.call_soon_threadsafe(self._take, outputs)
 
     def _fail(self, error: PunaError) -> None:
@@ -174,6 +194,6 @@ class Service:
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._send, LogLine(level, line))
 
-    def _take(self, outputs: list[Output]) -> None:
+    def _take(self, outputs: "list[Output]") -> None:
         if self._work is not None:
             self._work.take(outputs)

@@ -7,10 +7,10 @@ back, and comes out when it has not.
 from collections.abc import Sequence
 from typing import assert_never
 
+from puna.deltas import Delta, FinishDelta, TextDelta, ThinkingDelta, TokenLogprob, ToolCallDelta
 from puna.engine.logprobs import Scored
 from puna.engine.sampling import Drawn
 from puna.engine.sequence import Finish
-from puna.jobs import Delta, FinishDelta, TextDelta, ThinkingDelta, TokenLogprob, ToolCallDelta
 from puna.text.markup.parser import Parser
 from puna.text.markup.pieces import CallArguments, CallEnd, CallStart, Piece, Text, Thinking
 from puna.text.stops import Stops
@@ -57,6 +57,12 @@ class Transcript:
         self._new_tokens()
         self.finished = finished
 
+    def untold(self) -> list[Delta]:
+        """The tokens whose text is held back, without it: the text comes where the job goes on."""
+        if not self._tokens:
+            return []
+        return [TextDelta("", self._choice, *self._new_tokens())]
+
     def finish(self, finish: Finish) -> list[Delta]:
         """What was held back, and why it ends."""
         text = self._stops.push(self._stream.finish())
@@ -71,8 +77,7 @@ class Transcript:
     def _ended(self, ending: FinishDelta) -> list[Delta]:
         self.finished = True
         deltas = self._deltas(self._parser.finish()) if self._parser else []
-        if self._tokens:
-            deltas.append(TextDelta("", self._choice, *self._new_tokens()))
+        deltas += self.untold()
         if self._calls and ending.reason == "stop":
             ending = FinishDelta("tool_calls", self._choice, ending.stop)
         return [*deltas, ending]

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 import numpy as np
 
 from puna.engine import abi, images
-from puna.engine.context import FLASH, Context, Floats, Outcome, cores
+from puna.engine.context import Context, Floats, Outcome
+from puna.engine.layout import FLASH, cores
 from puna.engine.model import Model
 from puna.engine.pictures import Picture, Places, Woven
 from puna.engine.sequence import Sequence

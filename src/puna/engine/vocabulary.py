@@ -65,7 +65,7 @@ class Vocabulary:
         pieces = list[bytes]()
         for token in range(self.size):
             count = to_piece(self.pointer, token, buffer, room, 0, True)
-            pieces.append(C.string_at(buffer, count) if count >= 0 else self.piece(token))
+            pieces.append(buffer.raw[:count] if count >= 0 else self.piece(token))
         return pieces
 
     def attributes(self, token: int) -> int:

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from puna.deltas import Delta
 from puna.engine.answer import Answer
 from puna.engine.embedding import answer as embedded
 from puna.engine.loaded import Loaded
 from puna.engine.preparing import prepared, prompt_of
 from puna.engine.sequence import Output
 from puna.errors import BadRequest, EngineFailed, PunaError
-from puna.jobs import ChatJob, CompleteJob, Delta, EmbedJob, GenerateJob, RerankJob
+from puna.jobs import ChatJob, CompleteJob, EmbedJob, GenerateJob, RerankJob
 from puna.protocol import (
     Cancel,
     Detokenize,
@@ -199,7 +200,8 @@ class Work:
             self._end(answer)
             return [JobFailed(job, output.error)]
         if output.paused is not None:
-            answer.lay_down(choice, output.paused)
+            if deltas := answer.lay_down(choice, output.paused):
+                frame.setdefault(job, []).extend(deltas)
             return self._handed_back(answer)
         was_running = set(answer.running)
         if deltas := answer.take(choice, output):

@@ -1,15 +1,17 @@
 """Ties a command to its parent, bounds what it may take, and becomes it.
 
-Usage: python leash.py PARENT COMMAND...
+Usage: python -P leash.py PARENT -m MODULE... | PROGRAM...
 
 Where the system can (Linux), the command is killed the moment its parent dies, however that
 happens and whatever state it is in; elsewhere it notices by its socket. This runs as a bare
-script before anything else of Puna is imported, so that it costs a start only milliseconds.
+script before anything else of Puna is imported, and a module runs in the same interpreter, so
+that it costs a start only milliseconds.
 """
 
 import ctypes
 import os
 import resource
+import runpy
 import signal
 import sys
 
@@ -39,7 +41,17 @@ def limit() -> None:
         resource.setrlimit(kind, (bound, bound))
 
 
+def become(command: list[str]) -> None:
+    """Run a module as `python -m` does, or another program in this one's place."""
+    match command:
+        case ["-m", module, *_]:
+            sys.argv = command[1:]
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+        case _:
+            os.execvp(command[0], command)
+
+
 if __name__ == "__main__":
     tie_to(int(sys.argv[1]))
     limit()
-    os.execvp(sys.argv[2], sys.argv[2:])
+    become(sys.argv[2:])

@@ -73,10 +73,11 @@ class RunnerProcess:
     async def start(cls, command: Sequence[str], environment: Mapping[str, str]) -> "RunnerProcess":
         """Start a command on a leash, in a session of its own, so that Ctrl-C is not for it.
 
+        The command is a program, or `-m` and a module of Python's.
         Its environment is what is allowed of this process's own, and what is given here.
         """
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), *command),
+            *(sys.executable, "-P", str(LEASH), str(os.getpid()), *command),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

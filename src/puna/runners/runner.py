@@ -5,12 +5,20 @@ The process itself is in `process.py`, the socket in `wire.py`, a job's deltas i
 
 import asyncio
 import contextlib
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import assert_never
 from uuid import uuid4
 
-from puna.errors import BadRequest, EngineFailed, LoadFailed, PunaError, ReportedError, RunnerLost
+from puna.errors import (
+    BadRequest,
+    EngineFailed,
+    LoadFailed,
+    LoadLost,
+    PunaError,
+    ReportedError,
+    RunnerLost,
+    TimedOut,
+)
 from puna.events import Event, LibraryLogged, RunnerMoved
 from puna.jobs import Job
 from puna.protocol import (
@@ -37,10 +45,12 @@ from puna.runners.process import RunnerProcess
 from puna.runners.stream import Stream
 from puna.runners.wire import Doorstep, Wire
 
-COMMAND = (sys.executable, "-m", "puna.engine")
+COMMAND = ("-m", "puna.engine")
 CALL_SECONDS = 20.0
 ANSWER_SECONDS = 30.0
 LEAVE_SECONDS = 5.0
+# So many characters of its log go into the errors of a runner that has ended.
+NOTE_LENGTH = 2000
 
 
 class Runner:
@@ -51,6 +61,7 @@ class Runner:
         self.state: State = "idle"
         self.facts: Facts | None = None
         self.busyness = Busyness()
+        self.heard = 0
         self.exit_reason = ""
         self._process = process
         self._emit = emit
@@ -90,7 +101,8 @@ class Runner:
         try:
             await asyncio.wait({call, end}, timeout=CALL_SECONDS, return_when="FIRST_COMPLETED")
             if end.done():
-                raise LoadFailed(f"The runner {end.result()}.{self._log_note()}")
+                self.exit_reason = end.result()
+                raise LoadFailed(self.last_words)
             if not call.done():
                 raise LoadFailed(f"The runner did not start in {CALL_SECONDS:g} s.")
             call.result()
@@ -99,13 +111,12 @@ class Runner:
             end.cancel()
             await asyncio.wait({call, end})
 
-    def _log_note(self) -> str:
-        return f" The end of its log: {self.log_tail}" if self.log_tail else ""
-
     @property
-    def log_tail(self) -> str:
-        """The end of what the process wrote."""
-        return str(self._process.log)
+    def last_words(self) -> str:
+        """Why it ended, with the end of what the process wrote."""
+        tail = str(self._process.log)[-NOTE_LENGTH:]
+        note = f" The end of its log: {tail}" if tail else ""
+        return f"{self.name} {self.exit_reason}.{note}"
 
     @property
     def alive(self) -> bool:
@@ -124,15 +135,28 @@ class Runner:
                 f"The model was not loaded in {seconds:g} s.", "Raise PUNA_LOAD_TIMEOUT."
             ) from None
         except RunnerLost as error:
-            raise LoadFailed(f"{error.message}{self._log_note()}") from None
+            raise LoadLost(error.message) from None
 
-    def submit(self, job: Job, resume: Resume | None = None) -> Stream:
-        """Run a job, or go on with it. Close the stream when it is no longer read."""
+    def submit(
+        self,
+        job: Job,
+        resume: Resume | None = None,
+        left: Callable[[str], None] = lambda _: None,
+    ) -> Stream:
+        """Run a job, or go on with it. Close the stream when it is no longer read.
+
+        `left` is called with the job's id once it is off this runner.
+        """
         if self.state not in ("ready", "busy"):
             raise RunnerLost(f"{self.name} is {self.state} and takes no jobs.")
         if job.id in self._streams:
             raise BadRequest(f"A job with the id {job.id} is running already.")
-        stream = Stream(job, self._wire.post, self._forget)
+
+        def forget(id: str) -> None:
+            self._streams.pop(id, None)
+            left(id)
+
+        stream = Stream(job, self._wire.post, forget)
         self._streams[job.id] = stream
         self._wire.post(Submit(job, resume))
         return stream
@@ -169,13 +193,27 @@ class Runner:
         if self._life is not None:
             await self._life
 
+    async def over(self) -> str:
+        """Wait for the end of the runner, however it comes; the answer is the reason."""
+        assert self._life is not None
+        await asyncio.shield(self._life)
+        return self.exit_reason
+
+    def give_up(self, reason: str) -> None:
+        """End a runner that makes no progress; its jobs hear of it."""
+        self._break_off(reason)
+
     async def _ask(self, question: Callable[[str], Tokenize | Detokenize]) -> Tokens:
+        if not self.alive:
+            raise RunnerLost(f"{self.name} {self.exit_reason or 'has ended'}.")
         id = uuid4().hex
         self._questions[id] = asyncio.get_running_loop().create_future()
         self._wire.post(question(id))
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 answer = await self._questions[id]
+        except TimeoutError:
+            raise TimedOut(f"{self.name} gave no answer in {ANSWER_SECONDS:g} s.") from None
         finally:
             del self._questions[id]
         if answer.error is not None:
@@ -183,6 +221,7 @@ class Runner:
         return answer
 
     def _receive(self, message: ToServer) -> None:
+        self.heard += 1
         match message:
             case Frame():
                 if message.load is not None:
@@ -222,7 +261,8 @@ class Runner:
                 self._loaded.set_result(message.facts)
         if message.state == "failed":
             error = message.error or EngineFailed(message.detail or "The runner failed.").report()
-            self._fail_all(ReportedError(error))
+            if self._loaded is not None and not self._loaded.done():
+                self._loaded.set_exception(ReportedError(error))
             self._break_off(f"failed: {error}")
 
     def _enter(self, state: State, detail: str = "") -> None:
@@ -245,7 +285,7 @@ class Runner:
         self.exit_reason = self.exit_reason or await end
         if self.state not in ("failed", "idle"):
             self._enter("failed", self.exit_reason)
-        self._fail_all(RunnerLost(f"{self.name} {self.exit_reason}."))
+        self._fail_all(RunnerLost(self.last_words))
 
     def _fail_all(self, error: PunaError) -> None:
         for stream in list(self._streams.values()):
@@ -255,6 +295,3 @@ class Runner:
                 question.set_exception(error)
         if self._loaded is not None and not self._loaded.done():
             self._loaded.set_exception(error)
-
-    def _forget(self, job: str) -> None:
-        self._streams.pop(job, None)

@@ -1,81 +1,312 @@
-"""Takes a job to a runner: one runner for each model, loaded when first asked for, then kept."""
+"""Takes jobs to runners: does what the table decides, and tells it what came of that."""
 
 import asyncio
 import time
-from collections import defaultdict
-from collections.abc import AsyncGenerator
-from contextlib import closing
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import suppress
+from typing import Self, assert_never
 
-import msgspec
-
-from puna.hosts.host import Host
-from puna.jobs import Delta, DoneDelta, Job
-from puna.models.library import Library, Model
-from puna.protocol import Load
-from puna.runners.runner import Runner
+from puna.deltas import Delta, DoneDelta
+from puna.errors import BadRequest, Cancelled, PunaError, QueueFull, RunnerLost, TimedOut
+from puna.events import Event, JobMoved
+from puna.hosts.host import Host, Wish
+from puna.jobs import Demand, Job
+from puna.models.library import Library
+from puna.protocol import Resume, Tokens
+from puna.records import ENDED, JobRecord
+from puna.scheduling.claims import Decision, Pause, Plan, Refuse, Start, Submit, Unload
+from puna.scheduling.errands import Errands
+from puna.scheduling.fleet import Fleet
+from puna.scheduling.flight import Flight
+from puna.scheduling.ledger import Ledger
+from puna.scheduling.resident import Resident
+from puna.scheduling.table import Table
+from puna.scheduling.turns import Turns
+from puna.scheduling.wishes import claim_of, context_of, rules_of, wish_for
 from puna.settings import Settings
 
-
-@dataclass(frozen=True, slots=True)
-class Resident:
-    """A loaded model and its runner."""
-
-    model: Model
-    runner: Runner
+# A job that lost its runner so often without a token in between is what kills them, or hopeless.
+FALLS_BORNE = 2
+DEFAULT = Demand()
 
 
 class Scheduler:
-    """Which job runs where. An asynchronous context: leaving it ends every runner."""
+    """Which job runs where and when. An asynchronous context: leaving it ends every runner.
 
-    def __init__(self, library: Library, host: Host, settings: Settings) -> None:
+    `remember` gets the record of each job that has ended.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        host: Host,
+        settings: Settings,
+        *,
+        remember: Callable[[JobRecord], None] = lambda _: None,
+        emit: Callable[[Event], None] = lambda _: None,
+    ) -> None:
         self._library = library
-        self._host = host
         self._settings = settings
-        # Keyed by what is loaded, so that two names of the same files share a runner.
-        self._residents: dict[Load, Resident] = {}
-        self._loading: defaultdict[Load, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._emit = emit
+        self._table = Table(rules_of(settings))
+        turns = self._turns = Turns(self._turn)
+        self._fleet = Fleet(host, settings, self._table, turns.touch)
+        self._errands = Errands(self._table, turns.touch)
+        self._flights: dict[str, Flight] = {}
+        self._ended = Ledger(remember)
+        self._closing = False
+        self._landed = asyncio.Event()
 
     async def __aenter__(self) -> Self:
+        self._fleet.open()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        residents, self._residents = self._residents, {}
-        async with asyncio.TaskGroup() as group:
-            for resident in residents.values():
-                group.create_task(resident.runner.unload())
+        await self.close(0.0)
+
+    # What is asked of it
+
+    async def run(self, job: Job, resume: Resume | None = None) -> AsyncGenerator[list[Delta]]:
+        """The job's deltas in batches, each what has come since the last; closing it cancels."""
+        flight = await self._admit(job, resume)
+        id, table, note = flight.job.id, self._table, flight.note
+        try:
+            while True:
+                try:
+                    stream = await flight.seat()
+                    rate = self._fleet.rate(flight.berth)
+                    async for batch in stream:
+                        if work := note(batch):
+                            table.work(id, work)
+                            rate.add(work, time.monotonic())
+                        if news := flight.news(batch):
+                            if isinstance(news[-1], DoneDelta):
+                                flight.end("done")
+                            yield news
+                    if flight.phase == "done":
+                        return
+                    flight.rise(stream.resume)
+                except RunnerLost as error:
+                    self._fall(flight, error)
+                table.requeue(id, time.monotonic())
+                self._turns.touch()
+        except Cancelled as error:
+            flight.end("cancelled", error)
+            raise
+        except PunaError as error:
+            flight.end("failed", error)
+            raise
+        finally:
+            self._land(flight)
+
+    async def render(self, job: Job) -> Tokens:
+        """The prompt of a job, as text and as tokens."""
+        wish = await self._wish(job.model, job.demand)
+        keep_alive = job.demand.keep_alive
+        async with self._errands.runner(wish, keep_alive, context_of(job)) as runner:
+            return await runner.tokenize(job=job)
+
+    async def tokenize(self, model: str, text: str, special: bool = False) -> Tokens:
+        """The tokens of a text; with `special`, the names of control tokens in it are those."""
+        async with self._errands.runner(await self._wish(model, Demand())) as runner:
+            return await runner.tokenize(text, special=special)
+
+    async def detokenize(self, model: str, tokens: Sequence[int]) -> Tokens:
+        """The text of tokens."""
+        async with self._errands.runner(await self._wish(model, Demand())) as runner:
+            return await runner.detokenize(tokens)
+
+    async def load(self, model: str, demand: Demand = DEFAULT, context: int = 0) -> float:
+        """Have a model loaded, and kept as the demand says; how many seconds that took.
+
+        `context` is how many tokens a conversation must have at least; 0 is any.
+        """
+        asked, default = demand.keep_alive, self._settings.keep_alive
+        began = time.monotonic()
+        wish = await self._wish(model, demand)
+        async with self._errands.runner(wish, default if asked is None else asked, context):
+            return time.monotonic() - began
+
+    def unload(self, model: str) -> None:
+        """Let a model go as soon as its running jobs have ended, however it was loaded."""
+        found = self._library.find(model)
+        files = wish_for(found, Demand(), self._settings).weights
+        self._table.expire(lambda key: isinstance(key, Wish) and key.weights == files)
+        self._turns.touch()
+
+    def cancel(self, id: str) -> bool:
+        """End a job, wherever it is; False if there is none of this id."""
+        flight = self._flights.get(id)
+        if flight is not None:
+            self._stop(flight, Cancelled("The job was cancelled.", ""))
+        return flight is not None
+
+    def heed(self, settings: Settings) -> None:
+        """Work by these settings from now on, as far as they are live."""
+        self._settings = self._fleet.settings = settings
+        self._table.register.rules = rules_of(settings)
+        self._turns.touch()
 
     @property
     def residents(self) -> list[Resident]:
         """Every loaded model."""
-        return [one for one in self._residents.values() if one.runner.alive]
+        return self._fleet.residents
 
-    async def run(self, job: Job) -> AsyncGenerator[list[Delta]]:
-        """The job's deltas in batches, each what has come since the last; closing it cancels."""
-        arrived = time.monotonic()
-        resident = await self._resident(self._library.find(job.model))
-        loaded = time.monotonic()
-        with closing(resident.runner.submit(job)) as stream:
-            async for batch in stream:
-                if isinstance(done := batch[-1], DoneDelta):
-                    usage = msgspec.structs.replace(
-                        done.usage,
-                        load_seconds=loaded - arrived,
-                        total_seconds=time.monotonic() - arrived,
-                    )
-                    batch[-1] = msgspec.structs.replace(done, usage=usage)
-                yield batch
+    @property
+    def in_use(self) -> set[str]:
+        """The digests of the blobs that must stay where they are."""
+        return self._fleet.in_use
 
-    async def _resident(self, model: Model) -> Resident:
-        load = Load(
-            weights=tuple(str(path) for path in model.weights),
-            placement=self._settings.placement,
-            pace=self._settings.pace,
-        )
-        async with self._loading[load]:
-            resident = self._residents.get(load)
-            if resident is None or not resident.runner.alive:
-                runner = await self._host.start(load, self._settings.load_timeout)
-                resident = self._residents[load] = Resident(model, runner)
-        return resident
+    def jobs(self) -> list[JobRecord]:
+        """Every job that has not ended, and of those that have the latest."""
+        positions, loading = self._table.positions(), self._table.awaiting_a_load()
+        running = [
+            flight.record(positions.get(id), loading=id in loading)
+            for id, flight in self._flights.items()
+        ]
+        return [*self._ended.all(), *running]
+
+    def job(self, id: str) -> JobRecord | None:
+        """One job, if it is known."""
+        flight = self._flights.get(id)
+        if flight is None:
+            return self._ended.find(id)
+        loading = id in self._table.awaiting_a_load()
+        return flight.record(self._table.positions().get(id), loading=loading)
+
+    async def close(self, grace: float) -> None:
+        """Take no more jobs, let running ones finish for so many seconds, end all runners."""
+        self._closing = True
+        error = _ending()
+        self._errands.refuse_all(error)
+        for flight in list(self._flights.values()):
+            if not flight.has_begun:
+                self._stop(flight, error)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                while self._flights:
+                    self._landed.clear()
+                    await self._landed.wait()
+        for flight in list(self._flights.values()):
+            self._stop(flight, Cancelled("The server ended before the job did.", "Try again."))
+        self._turns.close()
+        await self._fleet.close()
+
+    # Jobs
+
+    async def _wish(self, name: str, demand: Demand) -> Wish:
+        # The library reads files, which may take a while.
+        model = await asyncio.to_thread(self._library.find, name)
+        if self._closing:
+            raise _ending()
+        wish = wish_for(model, demand, self._settings)
+        self._fleet.name(wish, model)
+        return wish
+
+    async def _admit(self, job: Job, resume: Resume | None) -> Flight:
+        wish = await self._wish(job.model, job.demand)
+        if job.id in self._flights:
+            raise BadRequest(f"A job with the id {job.id} is running already.")
+        self._table.arrive(claim_of(job, wish, self._settings), time.monotonic())
+        flight = self._flights[job.id] = Flight(job, resume)
+        if (seconds := self._settings.request_timeout) is not None:
+            what = f"The job took longer than {seconds:g} s, the most that one may."
+            error = TimedOut(what, "Ask for less at once, or raise PUNA_REQUEST_TIMEOUT.")
+            loop = asyncio.get_running_loop()
+            flight.deadline = loop.call_later(seconds, self._stop, flight, error)
+        self._emit(JobMoved(job.id, flight.phase))
+        self._turns.touch()
+        return flight
+
+    def _fall(self, flight: Flight, error: RunnerLost) -> None:
+        """The job's runner died: it goes on elsewhere, unless that has been in vain before."""
+        berth = self._fleet.find(flight.berth)
+        if berth is not None and berth.runner is not None and berth.runner.alive:
+            raise error
+        self._fleet.bury(flight.berth)
+        flight.fall()
+        if flight.falls > FALLS_BORNE:
+            raise RunnerLost(
+                f"The job lost its runner {flight.falls} times without getting on. {error.message}",
+                "It may be what the runner cannot stand; see the server's log.",
+            )
+
+    def _stop(self, flight: Flight, error: PunaError) -> None:
+        """End a job with an error, which its reader meets after what has come before."""
+        flight.stop(error)
+        self._table.leave(flight.job.id, time.monotonic())
+        self._turns.touch()
+
+    def _land(self, flight: Flight) -> None:
+        """The job has ended, however that came."""
+        id, now = flight.job.id, time.monotonic()
+        if flight.stream is not None:
+            flight.stream.close()
+        if flight.deadline is not None:
+            flight.deadline.cancel()
+        if flight.phase == "done":
+            self._table.finish(id, now)
+        else:
+            self._table.leave(id, now)
+        if flight.phase not in ENDED:
+            flight.end("cancelled")
+        del self._flights[id]
+        record = flight.record(None)
+        self._ended.add(record)
+        self._emit(JobMoved(id, record.phase, record.error))
+        self._landed.set()
+        self._turns.touch()
+
+    # Turns
+
+    def _turn(self, now: float) -> float | None:
+        for decision in self._table.decide(now):
+            self._do(decision)
+        return self._table.wake(now)
+
+    def _do(self, decision: Decision) -> None:
+        match decision:
+            case Plan(runner):
+                self._fleet.plan(runner)
+            case Start(runner):
+                self._fleet.start(runner)
+            case Unload(runner):
+                self._fleet.unload(runner)
+            case Submit(job, runner):
+                self._submit(job, runner)
+            case Pause(job):
+                if (stream := self._flights[job].stream) is not None:
+                    stream.lay_down()
+            case Refuse(job, error):
+                if job in self._errands:
+                    self._errands.refuse(job, error)
+                else:
+                    self._stop(self._flights[job], error)
+            case _:
+                assert_never(decision)
+
+    def _submit(self, job: str, id: int) -> None:
+        berth = self._fleet.find(id)
+        assert berth is not None
+        assert berth.runner is not None
+        if job in self._errands:
+            self._errands.begin(job, berth.runner)
+            return
+        flight = self._flights[job]
+
+        def left(_: str) -> None:
+            # Of those that a dead runner leaves, its burial tells the table, all at once.
+            if berth.runner is not None and berth.runner.alive:
+                self._table.vacate(job, time.monotonic())
+                self._turns.touch()
+
+        try:
+            stream = berth.runner.submit(flight.job, flight.resume, left)
+        except RunnerLost as error:
+            stream = error
+        flight.begin(id, berth.runner.name, stream, berth.loading(time.monotonic(), flight.waited))
+        self._emit(JobMoved(job, flight.phase))
+
+
+def _ending() -> QueueFull:
+    return QueueFull("The server is ending.", "Try again when it is back.")

@@ -1,1 +1,3 @@
 """The application."""
+
+from puna.server import lightly as lightly

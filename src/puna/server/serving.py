@@ -1,64 +1,109 @@
-"""Listens on an address and serves the application there, until told to stop."""
+"""Serves the application until told to stop, and lets running jobs finish."""
 
-import errno
-import socket
-import sys
+import asyncio
+import gc
+import signal
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager
+from typing import Any
 
 import structlog
 import uvicorn
 
-from puna.errors import AddressTaken
+from puna.configuration import Configuration
+from puna.errors import PunaError
 from puna.hosts.host import Host
 from puna.server.app import create_app
-from puna.settings import Settings
+from puna.server.connection import Connection
+from puna.server.home import held
+from puna.server.listening import listen
+from puna.server.logs import logging_to, set_level
 
-GRACE_SECONDS = 5
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens there."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        if error.errno != errno.EADDRINUSE:
-            raise
-        raise AddressTaken(
-            f"Somebody else listens on {host}:{port}.",
-            "Stop that server, or choose another port with --port or PUNA_PORT.",
-        ) from None
-    listener.listen(2048)
-    return listener
+_log = structlog.get_logger("puna.server")
 
 
-def configure_log(settings: Settings) -> None:
-    """Log to the terminal, from the level on that is asked for."""
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+# So long errors may take to reach those whose jobs were cut off.
+FAREWELL_SECONDS = 2.0
 
 
-def serve(settings: Settings, runners_on: Host | None = None) -> None:
-    """Serve until a signal comes; running jobs get a moment to finish."""
-    configure_log(settings)
-    listener = listen(*settings.address)
-    host, port = listener.getsockname()[:2]
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(settings, runners_on),
-            loop="uvloop",
-            http="httptools",
-            ws="none",
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
+class Server(uvicorn.Server):
+    """Heeds signals: the first asks it to end, a second to end at once, a hang-up to read anew.
+
+    `close` ends all jobs and their runners, within so many seconds.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        configuration: Configuration,
+        close: Callable[[float], Coroutine[Any, Any, None]],
+    ) -> None:
+        super().__init__(config)
+        self._configuration = configuration
+        self._close = close
+        self._closing: list[asyncio.Task[None]] = []
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Heed signals in this block, on the loop."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._end)
+        loop.add_signal_handler(signal.SIGINT, self._end)
+        loop.add_signal_handler(signal.SIGHUP, self._reread)
+        yield
+
+    def _end(self) -> None:
+        grace = self._configuration.settings.grace
+        if self.should_exit:
+            _log.warning("the server ends at once")
+            self.force_exit = True
+            grace = 0.0
+        else:
+            _log.info("the server ends", grace=grace)
+            # Uvicorn asks for whole seconds, and takes any.
+            self.config.timeout_graceful_shutdown = grace + FAREWELL_SECONDS  # pyright: ignore[reportAttributeAccessIssue]
+            self.should_exit = True
+        self._closing.append(asyncio.get_running_loop().create_task(self._close(grace)))
+
+    def _reread(self) -> None:
+        try:
+            waiting = self._configuration.renew()
+        except PunaError as error:
+            _log.error("the settings were not read again", error=str(error))
+            return
+        _log.info("the settings were read again", at_restart=waiting)
+
+
+def serve(configuration: Configuration, runners_on: Host | None = None) -> None:
+    """Serve until a signal comes."""
+    settings = configuration.settings
+    with (
+        listen(settings) as listener,
+        held(settings.home) as home,
+        logging_to(home / "logs", settings),
+    ):
+        for warning in configuration.warnings:
+            _log.warning(warning)
+        configuration.hearers.append(set_level)
+        app = create_app(configuration, runners_on)
+        server = Server(
+            uvicorn.Config(
+                app,
+                loop="uvloop",
+                http=Connection,
+                ws="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+            ),
+            configuration,
+            app.state.close,
         )
-    )
-    print(f"Puna listens on http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
-    server.run(sockets=[listener])
+        host, port = listener.getsockname()[:2]
+        print(f"Puna listens on http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
+        # What there is by now stays, and need not be looked through any more.
+        gc.freeze()
+        gc.enable()
+        server.run(sockets=[listener])
+        _log.info("the server has ended")

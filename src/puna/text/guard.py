@@ -60,6 +60,11 @@ class Guard:
         self._rewritten(job, self._see, self._see)
         return self._rewritten(job, self._guarded, self._signless)
 
+    @property
+    def stand_ins(self) -> dict[str, str]:
+        """The characters that stand for others in guarded texts, with those."""
+        return {known: char for char, known in self._stand_ins.items()}
+
     def text(self, text: str) -> str:
         """One text guarded, for a prompt that is not rendered from a conversation."""
         self._see(text)
@@ -74,9 +79,7 @@ class Guard:
 
     def continued(self, rendered: str) -> list[int]:
         """The tokens of a later part of a rendered prompt, as behind an image."""
-        tokenizer = self._specials.tokenizer
-        back = {known: char for char, known in self._stand_ins.items()}
-        back |= {_escaped(known): char for known, char in back.items()}
+        tokenizer, back = self._specials.tokenizer, self._back
         if back.keys().isdisjoint(match[0].lower() for match in _PRIVATE.finditer(rendered)):
             return tokenizer.tokenize(rendered, special=True)
         tokens: list[int] = []
@@ -84,9 +87,19 @@ class Guard:
             if isinstance(fragment, int):
                 tokens.append(fragment)
                 continue
-            text = _PRIVATE.sub(lambda match: back.get(match[0].lower(), match[0]), fragment)
-            tokens += self._specials.plain(text)
+            tokens += self._specials.plain(self.meant(fragment))
         return tokens
+
+    def meant(self, rendered: str) -> str:
+        """A rendered text as people are to see it, with the signs that they wrote."""
+        back = self._back
+        return _PRIVATE.sub(lambda match: back.get(match[0].lower(), match[0]), rendered)
+
+    @property
+    def _back(self) -> dict[str, str]:
+        """What stand-ins stand for, also as JSON writes them."""
+        known = self.stand_ins
+        return known | {_escaped(each): char for each, char in known.items()}
 
     def _see(self, text: str) -> str:
         for match in _PRIVATE.finditer(text):
@@ -133,6 +146,7 @@ class Guard:
             job,
             messages=tuple(_message(message, text) for message in job.messages),
             tools=tuple(_tool(tool, text, word) for tool in job.tools),
+            suffix=None if job.suffix is None else text(job.suffix),
             # These are choices that a template compares with its own words, and documents.
             template_values={
                 key: _value(value, word) for key, value in job.template_values.items()

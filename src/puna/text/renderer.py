@@ -1,119 +1,44 @@
-"""The process that renders one Jinja template: hostile text runs here, under limits.
+"""The process that renders one template: hostile text runs here, under limits.
 
-Started by `rendering.py` with a socket as its standard input. It imports jinja2 and the standard
-library only, so that it starts fast. Its conventions are those of Hugging Face's tokenizers.
+Started by `rendering.py` with a socket as its standard input. It imports the template's language
+and the standard library only, so that it starts fast.
 """
 
 import json
 import resource
 import socket
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Collection
 from contextlib import suppress
-from datetime import datetime
-from typing import Any, cast
+from typing import Any, Protocol
 
-from jinja2 import Environment, Template, TemplateError, TemplateSyntaxError, meta, nodes
-from jinja2.ext import Extension
-from jinja2.parser import Parser
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from puna.text.wrongs import Wrong
 
 LENGTH_BYTES = 4
 
 
-class GenerationTag(Extension):
-    """`{% generation %}`: training marks the assistant's words with it; here it does nothing."""
+class Renderable(Protocol):
+    """A template of any language, read and ready."""
 
-    tags = {"generation"}  # noqa: RUF012 - jinja2 declares it so
+    @property
+    def variables(self) -> Collection[str]:
+        """The names that it reads."""
+        ...
 
-    def parse(self, parser: Parser) -> list[nodes.Node]:
-        """The tag's body, as if the tag were not there."""
-        next(parser.stream)
-        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
-
-
-class Sandbox(ImmutableSandboxedEnvironment):
-    """The immutable sandbox, in which lists may grow: every value here is this process's own."""
-
-    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        """Whether a template may reach this attribute."""
-        if isinstance(obj, list) and attr in ("append", "extend", "pop", "insert"):
-            return True
-        return super().is_safe_attribute(obj, attr, value)
+    def render(self, values: dict[str, Any], limit: int) -> str:
+        """Its text for these values, at most so many characters."""
+        ...
 
 
-class Refusal(TemplateError):
-    """The template called `raise_exception`."""
+def compiled(language: str, source: str) -> Renderable:
+    """The template, read; only its own language is loaded."""
+    if language == "go":
+        from puna.text.go.conversation import Conversational
 
+        return Conversational(source)
+    from puna.text.jinja import JinjaTemplate
 
-def raise_exception(message: str) -> None:
-    """What a template calls to refuse a conversation."""
-    raise Refusal(str(message))
-
-
-def strftime_now(layout: str) -> str:
-    """The time of now, as the template wants it written."""
-    return datetime.now().strftime(layout)
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Generator):
-        return list(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
-
-
-def tojson(
-    value: object,
-    ensure_ascii: bool = False,
-    indent: int | None = None,
-    separators: tuple[str, str] | None = None,
-    sort_keys: bool = False,
-) -> str:
-    """JSON as Hugging Face's tokenizers write it: nothing escaped for HTML, keys in their order."""
-    return json.dumps(
-        value,
-        ensure_ascii=ensure_ascii,
-        indent=indent,
-        separators=separators,
-        sort_keys=sort_keys,
-        default=_plain,
-    )
-
-
-def environment() -> Environment:
-    """The Jinja environment in which every chat template runs."""
-    sandbox = Sandbox(
-        trim_blocks=True,
-        lstrip_blocks=True,
-        extensions=[GenerationTag, "jinja2.ext.loopcontrols"],
-        cache_size=0,
-    )
-    # Jinja declares these two without the types of their values.
-    filters = cast("dict[str, Callable[..., Any]]", sandbox.filters)  # pyright: ignore[reportUnknownMemberType]
-    names = cast("dict[str, Any]", sandbox.globals)  # pyright: ignore[reportUnknownMemberType]
-    filters["tojson"] = tojson
-    names["raise_exception"] = raise_exception
-    names["strftime_now"] = strftime_now
-    return sandbox
-
-
-def compiled(source: str) -> tuple[Template, list[str]]:
-    """The template and the names of the variables it reads."""
-    sandbox = environment()
-    variables = meta.find_undeclared_variables(sandbox.parse(source))
-    return sandbox.from_string(source), sorted(variables)
-
-
-def rendered(template: Template, values: dict[str, Any], limit: int) -> str:
-    """The rendered text, given up as soon as it is longer than the limit."""
-    pieces: list[str] = []
-    length = 0
-    for piece in template.generate(values):
-        length += len(piece)
-        if length > limit:
-            raise TemplateError(f"the text is longer than {limit} characters")
-        pieces.append(piece)
-    return "".join(pieces)
+    return JinjaTemplate(source)
 
 
 def reason(error: BaseException) -> str:
@@ -123,10 +48,8 @@ def reason(error: BaseException) -> str:
             return "it took too much memory"
         case RecursionError():
             return "it is nested too deeply"
-        case TemplateSyntaxError():
-            return f"{error.message} (line {error.lineno})".rstrip(".")
-        case TemplateError():
-            return str(error.message or error)[:2000].rstrip(".")
+        case Wrong(message=message):
+            return message
         case _:
             return f"{type(error).__name__}: {error}"[:2000]
 
@@ -188,21 +111,23 @@ def serve(desk: Desk) -> None:
     limited(first["memory"])
     allow_seconds(first["seconds"])
     try:
-        template, variables = compiled(first["source"])
+        template = compiled(first["language"], first["source"])
     except Exception as error:  # noqa: BLE001 - whatever a hostile template raises is its answer
         desk.answer({"error": reason(error), "ended": True})
         return
-    desk.answer({"variables": variables})
+    desk.answer({"variables": sorted(template.variables)})
     while True:
         asked = desk.ask()
         allow_seconds(first["seconds"])
         try:
-            text = rendered(template, asked["values"], first["characters"])
+            text = template.render(asked["values"], first["characters"])
         except MemoryError as error:
             desk.answer({"error": reason(error), "ended": True})
             return
         except Exception as error:  # noqa: BLE001 - whatever a hostile template raises is its answer
-            desk.answer({"error": reason(error), "refused": isinstance(error, Refusal)})
+            desk.answer(
+                {"error": reason(error), "refused": isinstance(error, Wrong) and error.refuses}
+            )
         else:
             desk.answer({"text": text})
 

@@ -11,12 +11,14 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Any
+import weakref
+from typing import Any, Literal
 
 import msgspec
 
 from puna.errors import TemplateFailed
 
+Language = Literal["jinja", "go"]
 LENGTH_BYTES = 4
 _START = (
     "import sys; sys.path[:] = sys.argv[1].split(chr(0x1f)); "
@@ -70,6 +72,8 @@ class _Process:
                 cwd="/",
                 env={name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ},
             )
+        # One that nobody holds any more ends: it cannot be asked again.
+        self.end = weakref.finalize(self, _end, self._line, self._process)
 
     def send(self, data: bytes, deadline: float) -> None:
         self._line.settimeout(max(0.001, deadline - time.monotonic()))
@@ -94,17 +98,21 @@ class _Process:
     def kill(self) -> None:
         self._process.kill()
 
-    def end(self) -> None:
-        self._line.close()
-        self._process.kill()
-        self._process.wait()
+
+def _end(line: socket.socket, process: subprocess.Popen[bytes]) -> None:
+    line.close()
+    process.kill()
+    process.wait()
 
 
 class Rendering:
     """One template and the process that renders it; safe to use from several threads."""
 
-    def __init__(self, source: str, bounds: Bounds | None = None) -> None:
+    def __init__(
+        self, source: str, bounds: Bounds | None = None, language: Language = "jinja"
+    ) -> None:
         self._source = source
+        self._language = language
         self._bounds = bounds or Bounds()
         self._lock = threading.Lock()
         self._process: _Process | None = None
@@ -192,7 +200,8 @@ class Rendering:
 
     def _compile(self, process: _Process, deadline: float) -> None:
         bounds = msgspec.to_builtins(self._bounds)
-        process.send(msgspec.json.encode({"source": self._source, **bounds}), deadline)
+        first = {"language": self._language, "source": self._source, **bounds}
+        process.send(msgspec.json.encode(first), deadline)
         reply = process.receive(1 << 20, deadline)
         if reply.error is not None:
             self._broken = Unusable(f"The chat template cannot be read: {reply.error}.")

@@ -6,10 +6,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from msgspec.structs import replace
-
-from puna.errors import TemplateFailed
-from puna.jobs import Message, TextPart, Tool
+from puna.jobs import Message, Tool
+from puna.text.chat import IMAGE_MARKER
 from puna.text.effort import Think, values_for
 from puna.text.markup.known import told_calls
 from puna.text.markup.writing import calls_as_text
@@ -24,6 +22,7 @@ from puna.text.mending import (
 from puna.text.probing import shape_of
 from puna.text.rendering import Bounds, Refused, Rendering
 from puna.text.shapes import Shape, Writer
+from puna.text.unfinished import cut, marked
 
 # For models that bring no template: the form that most learn from.
 CHATML = (
@@ -32,8 +31,6 @@ CHATML = (
     "{%- endfor -%}"
     "{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\n' -}}{%- endif -%}"
 )
-IMAGE_MARKER = "<__media__>"
-_HERE = "PUNAGOESONHERE"
 
 
 class Template:
@@ -69,9 +66,13 @@ class Template:
         """The names that the template reads."""
         return self._rendering.variables
 
-    @cached_property
+    @property
     def shape(self) -> Shape:
         """How the template wants its messages; found at the first need."""
+        return self._shape
+
+    @cached_property
+    def _shape(self) -> Shape:
         if self._known_shape is not None:
             return self._known_shape
         return shape_of(self.source, lambda values: self._rendered(values, generation=False))
@@ -93,13 +94,13 @@ class Template:
         """
         said = self._sayable(messages)
         if continue_last:
-            said = _marked(said)
+            said = marked(said)
         writer = Writer(self.shape, image_marker)
         given = values_for(think, self.variables, self.source) | dict(values or {})
         if tools:
             given["tools"] = writer.tools(tools)
         text = self._mended(said, writer, given, add_generation_prompt and not continue_last)
-        return _cut(text) if continue_last else text
+        return cut(text) if continue_last else text
 
     def _sayable(self, messages: Sequence[Message]) -> Messages:
         said = number_calls(tuple(messages))
@@ -145,21 +146,3 @@ class Template:
         if "datetime" in self.variables:
             extras["datetime"] = datetime.now().strftime("%B %d %Y %H:%M:%S")
         return extras
-
-
-def _marked(messages: Messages) -> Messages:
-    if not messages:
-        raise TemplateFailed("There is no last message to go on with.")
-    last = messages[-1]
-    if last.thinking and not last.parts:
-        last = replace(last, thinking=last.thinking + _HERE)
-    else:
-        last = replace(last, parts=(*last.parts, TextPart(_HERE)))
-    return (*messages[:-1], last)
-
-
-def _cut(text: str) -> str:
-    at = text.rfind(_HERE)
-    if at < 0:
-        raise TemplateFailed("The chat template leaves out the last message, to be gone on with.")
-    return text[:at]

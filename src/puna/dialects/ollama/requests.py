@@ -1,182 +1,211 @@
-"""What clients send to Ollama's API, checked, and the jobs that it means."""
+"""What clients send to generate, chat and embed, checked, and the jobs that it means."""
 
-import base64
-import binascii
-from typing import Any, Literal
-from uuid import uuid4
+from typing import Annotated, Any, Literal
 
-import msgspec
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, Field, Strict
 
+from puna.dialects.defaults import Defaults, Think
+from puna.dialects.ollama.formats import constraint_of
+from puna.dialects.ollama.messages import ChatMessage, ChatTool, Images, Object, Text, parts
+from puna.dialects.options import Options
+from puna.dialects.request_id import request_id
+from puna.errors import BadRequest
 from puna.jobs import (
     ChatJob,
-    Constraint,
-    Fit,
-    ImagePart,
-    Limits,
+    CompleteJob,
+    Demand,
+    EmbedJob,
+    GenerateJob,
     Message,
-    Part,
-    Sampling,
-    TextPart,
-    Tool,
-    ToolCall,
 )
+from puna.units import read_duration
 
-SAMPLING_OPTIONS = set(Sampling.__struct_fields__)
-
-
-class Options(BaseModel):
-    """A model's options for one request."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    temperature: float | None = None
-    top_k: int | None = None
-    top_p: float | None = None
-    min_p: float | None = None
-    typical_p: float | None = None
-    repeat_last_n: int | None = None
-    repeat_penalty: float | None = None
-    presence_penalty: float | None = None
-    frequency_penalty: float | None = None
-    mirostat: int | None = None
-    mirostat_tau: float | None = None
-    mirostat_eta: float | None = None
-    seed: int | None = None
-    stop: list[str] | str = []
-    num_predict: int = -1
-    num_keep: int | None = None
-    num_ctx: int | None = Field(default=None, ge=1)
-
-    def sampling(self) -> Sampling:
-        """How tokens are drawn."""
-        given = self.model_dump(include=SAMPLING_OPTIONS, exclude_none=True)
-        if "seed" in given:
-            # Ollama's seeds are signed; here they are the same bits without a sign.
-            given["seed"] %= 1 << 64
-        return Sampling(**given)
-
-    def limits(self) -> Limits:
-        """When the answer ends; a negative num_predict is no limit."""
-        stop = [self.stop] if isinstance(self.stop, str) else self.stop
-        return Limits(
-            max_tokens=self.num_predict if self.num_predict >= 0 else None,
-            stop=tuple(text for text in stop if text),
-        )
+DIALECT = "ollama"
+# In seconds, or as Go writes it; negative is for ever.
+Duration = Annotated[float, Strict(), BeforeValidator(read_duration), Field(allow_inf_nan=False)]
 
 
-class FunctionCall(BaseModel):
-    """The function that a message calls."""
+class Asked(BaseModel):
+    """What every request that needs a loaded model may say."""
 
-    name: str
-    arguments: dict[str, Any] = {}
+    model: str = Field(min_length=1)
+    options: Object = {}
+    keep_alive: Duration | None = None
 
+    @property
+    def unloads(self) -> bool:
+        """Whether it asks that the model go, provided that it asks for nothing else."""
+        return self.keep_alive == 0
 
-class CallOfMessage(BaseModel):
-    """One tool call of a message."""
-
-    function: FunctionCall
-    id: str = ""
-
-
-class ChatMessage(BaseModel):
-    """One message of a conversation."""
-
-    role: Literal["system", "user", "assistant", "tool"]
-    content: str = ""
-    thinking: str = ""
-    images: list[bytes] = []
-    tool_calls: list[CallOfMessage] = []
-    tool_name: str = ""
-    tool_call_id: str = ""
-
-    @field_validator("images", mode="before")
-    @classmethod
-    def _decode(cls, images: list[str] | None) -> list[bytes]:
-        try:
-            return [base64.b64decode(image, validate=True) for image in images or []]
-        except (binascii.Error, TypeError, ValueError) as error:
-            raise ValueError("an image must be base64") from error
-
-    @field_validator("content", "thinking", "tool_calls", mode="before")
-    @classmethod
-    def _fill(cls, value: Any, info: Any) -> Any:
-        return ([] if info.field_name == "tool_calls" else "") if value is None else value
-
-    def message(self) -> Message:
-        """The message in its canonical form."""
-        text: tuple[Part, ...] = (TextPart(self.content),) if self.content else ()
-        return Message(
-            role=self.role,
-            parts=(*(ImagePart(image) for image in self.images), *text),
-            thinking=self.thinking,
-            tool_calls=tuple(
-                ToolCall(call.function.name, call.function.arguments, call.id)
-                for call in self.tool_calls
-            ),
-            tool_name=self.tool_name,
-            tool_call_id=self.tool_call_id,
-        )
+    def demand(self, options: Options) -> Demand:
+        """How the model is to be loaded and kept."""
+        return options.demand(self.keep_alive)
 
 
-class ToolFunction(BaseModel):
-    """A function that the model may call."""
+class Generating(Asked):
+    """What requests for text have in common."""
 
-    name: str
-    description: str = ""
-    parameters: dict[str, Any] = {}
+    format: Literal["json", ""] | dict[str, Any] | None = None
+    stream: bool | None = None
+    think: Think = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = Field(default=None, ge=0, le=20)
+    truncate: bool | None = None
+    shift: bool | None = None
+    debug_render_only: bool = Field(default=False, validation_alias="_debug_render_only")
+
+    def common(self, options: Options) -> dict[str, Any]:
+        """What its job has of all this, whatever kind of job it is."""
+        return {
+            "id": request_id(),
+            "model": self.model,
+            "sampling": options.sampling(),
+            "constraint": constraint_of(self.format),
+            "limits": options.limits(),
+            "fit": options.fit(truncate=self.truncate is not False, shift=self.shift is not False),
+            "logprobs": (self.top_logprobs or 0) if self.logprobs else None,
+            "demand": self.demand(options),
+            "dialect": DIALECT,
+        }
 
 
-class ChatTool(BaseModel):
-    """A tool that the model may use."""
-
-    type: Literal["function"] = "function"
-    function: ToolFunction
-
-
-class ChatRequest(BaseModel):
+class ChatRequest(Generating):
     """The body of `POST /api/chat`."""
 
-    model: str
-    messages: list[ChatMessage] = []
+    messages: Annotated[list[ChatMessage], BeforeValidator(lambda given: given or [])] = []
     tools: list[ChatTool] | None = None
-    format: Literal["json", ""] | dict[str, Any] | None = None
-    options: Options | None = None
-    stream: bool | None = None
-    think: bool | Literal["low", "medium", "high"] | None = None
-    logprobs: bool = False
-    top_logprobs: int = Field(default=0, ge=0, le=20)
-    truncate: bool = True
-    shift: bool = True
 
-    def job(self) -> ChatJob:
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to answer."""
+        return not self.messages
+
+    @property
+    def image_count(self) -> int:
+        """How many images it shows."""
+        return sum(len(message.images) for message in self.messages)
+
+    def job(self, defaults: Defaults, options: Options) -> ChatJob:
         """The job that is asked for."""
-        options = self.options or Options()
+        defaults.require("completion", "chat")
+        if self.tools:
+            defaults.require("tools")
+        if self.image_count:
+            defaults.require("vision", "images")
+        messages = tuple(message.message() for message in self.messages)
         return ChatJob(
-            id=uuid4().hex,
-            model=self.model,
-            messages=tuple(message.message() for message in self.messages),
-            tools=tuple(
-                Tool(tool.function.name, tool.function.description, tool.function.parameters)
-                for tool in self.tools or []
-            ),
-            think=self.think,
-            sampling=options.sampling(),
-            constraint=_constraint(self.format),
-            limits=options.limits(),
-            fit=Fit(
-                context=options.num_ctx,
-                truncate=self.truncate,
-                shift=self.shift,
-                keep=options.num_keep if options.num_keep is not None else Fit().keep,
-            ),
-            logprobs=self.top_logprobs if self.logprobs else None,
+            messages=defaults.conversation(messages),
+            tools=tuple(tool.tool() for tool in self.tools or []),
+            think=defaults.think(self.think),
+            continue_last=_is_begun(messages),
+            template=defaults.model.template,
+            **self.common(options),
         )
 
 
-def _constraint(format: str | dict[str, Any] | None) -> Constraint | None:
-    if not format and format != {}:
-        return None
-    if isinstance(format, str):
-        return Constraint("json")
-    return Constraint("json_schema", msgspec.json.encode(format).decode())
+class GenerateRequest(Generating):
+    """The body of `POST /api/generate`."""
+
+    prompt: Text = ""
+    suffix: Text = ""
+    system: Text = ""
+    template: Text = ""
+    raw: bool | None = None
+    context: list[Annotated[int, Field(ge=0)]] | None = None
+    images: Images = []
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to go on with."""
+        return not self.prompt
+
+    @property
+    def image_count(self) -> int:
+        """How many images it shows."""
+        return len(self.images)
+
+    def job(self, defaults: Defaults, options: Options) -> GenerateJob:
+        """The job that is asked for: a conversation of one turn, or a text to go on with."""
+        if self.raw and (self.template or self.system or self.context):
+            raise BadRequest("Raw mode does not support template, system, or context.")
+        defaults.require("completion", "generate")
+        if self.suffix:
+            defaults.require("insert", "insert (a suffix)")
+        if self.images:
+            defaults.require("vision", "images")
+        think = defaults.think(self.think)
+        template = self.template or defaults.model.template
+        if self.raw or (self.suffix and ".Suffix" not in template):
+            if self.context:
+                raise BadRequest("This model's template takes a suffix without a context.")
+            return self._completion(options)
+        asked = Message("user", parts(self.prompt, self.images))
+        own = () if self.context or self.suffix else defaults.model.messages
+        return ChatJob(
+            messages=(*defaults.system(self.system), *own, asked),
+            think=think,
+            template=template,
+            before=tuple(self.context or ()),
+            suffix=self.suffix or None,
+            tell_prompt=True,
+            **self.common(options),
+        )
+
+    def _completion(self, options: Options) -> CompleteJob:
+        return CompleteJob(
+            prompt=self.prompt,
+            suffix=self.suffix or None,
+            images=tuple(self.images),
+            parse_special=bool(self.raw),
+            tell_prompt=not self.raw,
+            **self.common(options),
+        )
+
+
+class EmbedRequest(Asked):
+    """The body of `POST /api/embed`."""
+
+    input: str | list[str] | None = None
+    truncate: bool | None = None
+    dimensions: int | None = None
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The texts; an empty one alone is none."""
+        if isinstance(self.input, str):
+            return (self.input,) if self.input else ()
+        return tuple(self.input or ())
+
+    def job(self, options: Options) -> EmbedJob:
+        """The job that is asked for."""
+        return EmbedJob(
+            id=request_id(),
+            model=self.model,
+            inputs=self.inputs,
+            truncate=self.truncate is not False,
+            dimensions=self.dimensions or None,
+            demand=self.demand(options),
+            dialect=DIALECT,
+        )
+
+
+class EmbeddingsRequest(Asked):
+    """The body of `POST /api/embeddings`, the older form: one text, its vector as it comes."""
+
+    prompt: Text = ""
+
+    def job(self, options: Options) -> EmbedJob:
+        """The job that is asked for."""
+        return EmbedJob(
+            id=request_id(),
+            model=self.model,
+            inputs=(self.prompt,),
+            normalise=False,
+            demand=self.demand(options),
+            dialect=DIALECT,
+        )
+
+
+def _is_begun(messages: tuple[Message, ...]) -> bool:
+    """Whether the last message is the beginning of the answer, which is to be gone on with."""
+    return bool(messages) and messages[-1].role == "assistant" and not messages[-1].tool_calls

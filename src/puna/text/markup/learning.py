@@ -2,6 +2,7 @@
 
 import json
 
+from puna.text.chat import ChatTemplate
 from puna.text.markup import words
 from puna.text.markup.format import Calls, Markup, Tags
 from puna.text.markup.known import HARMONY_CALLS, named_format, told_calls, told_text, told_thinking
@@ -10,10 +11,9 @@ from puna.text.markup.learning_calls import learnt_calls
 from puna.text.markup.parser import Parser
 from puna.text.markup.pieces import CallArguments, CallStart
 from puna.text.markup.rehearsal import NAMES, SPOKEN, TOOLS, Rehearsal, calls_of, values_of
-from puna.text.templates import Template
 
 
-def learn(template: Template) -> Markup:
+def learn(template: ChatTemplate) -> Markup:
     """What the template shows of its model's markup.
 
     This renders some twenty small conversations; the result is worth keeping.

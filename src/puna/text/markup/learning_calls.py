@@ -64,6 +64,9 @@ def _framed(opening: str, between: str, closing: str, form: ObjectCall | NamedCa
     rest = between.removeprefix(own_closing)
     if opening.strip() and words.same(rest, opening) and (own_closing.strip() or not closing):
         return Calls(opening, "", own_closing.rstrip(), form)
+    if opening.rstrip().endswith("[") and closing.lstrip().startswith("]") and not between.strip():
+        # A list that a template writes without commas is one that the model writes with them.
+        return Calls(opening, ", ", closing, form)
     # Calls with nothing between them are told apart from calls that each have an opening.
     return Calls(opening, between or "\n", closing, form)
 

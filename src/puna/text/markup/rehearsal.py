@@ -5,10 +5,10 @@ from typing import Any
 
 from puna.errors import TemplateFailed
 from puna.jobs import Message, Tool, ToolCall, message
+from puna.text.chat import ChatTemplate
 from puna.text.effort import Think
 from puna.text.markup.format import GAP
 from puna.text.rendering import Unusable
-from puna.text.templates import Template
 
 ASKED = "PUNAASKED"
 THOUGHT = "PUNATHOUGHT"
@@ -48,7 +48,7 @@ def calls_of(count: int) -> tuple[ToolCall, ...]:
 class Rehearsal:
     """A template on trial; what it refuses is written as nothing."""
 
-    def __init__(self, template: Template) -> None:
+    def __init__(self, template: ChatTemplate) -> None:
         self._template = template
         self.parallel = template.shape.parallel_calls
 

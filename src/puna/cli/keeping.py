@@ -1,0 +1,74 @@
+"""`puna history`, `puna rollback`, `puna gc`: what is kept of models, and what is not."""
+
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import msgspec
+import typer
+
+from puna.cli.client import Client
+from puna.cli.tables import print_table, size_of, time_of
+
+# As many digits of a digest as tell revisions apart, and as Ollama shows.
+DIGITS = 12
+
+Model = Annotated[str, typer.Argument(metavar="NAME", help="The model's name.")]
+Host = Annotated[
+    str | None, typer.Option("--host", help="The server's address.", show_default=False)
+]
+Json = Annotated[bool, typer.Option("--json", help="For programs to read.")]
+
+
+def history(model: Model, host: Host = None, json: Json = False) -> None:
+    """Show what a model's name stands for and what it has stood for."""
+    told = Client(host).get(f"{_path(model)}/history")
+    if json:
+        _print_json(told)
+        return
+    rows = [("revision", "size", "since", "until")]
+    for one in told["revisions"]:
+        until = "now" if one["current"] else time_of(one["until"])
+        rows.append((one["digest"][:DIGITS], size_of(one["size"]), time_of(one["since"]), until))
+    print_table(rows)
+
+
+def rollback(
+    model: Model,
+    revision: Annotated[
+        str, typer.Argument(metavar="REVISION", help="Its digest; seven digits are enough.")
+    ],
+    host: Host = None,
+) -> None:
+    """Let a model's name stand for a former revision again."""
+    told = Client(host).post(f"{_path(model)}/rollback", {"revision": revision})
+    print(f"{told['model']} is {told['digest'][:DIGITS]} again.")
+
+
+def gc(
+    delete: Annotated[bool, typer.Option("--delete", help="Remove it.")] = False,
+    host: Host = None,
+    json: Json = False,
+) -> None:
+    """Show what no model needs any more; with --delete, remove it."""
+    told = Client(host).post("/puna/v1/gc", {"dry_run": not delete})
+    if json:
+        _print_json(told)
+        return
+    files = [*told["blobs"], *told["partials"]]
+    for file in files:
+        print(file)
+    what = f"{len(files)} {'file' if len(files) == 1 else 'files'}, {size_of(told['bytes'])}"
+    if not files:
+        print("There is nothing that no model needs.")
+    elif delete:
+        print(f"Removed {what}.")
+    else:
+        print(f"{what}, not needed by any model. `puna gc --delete` removes them.")
+
+
+def _path(model: str) -> str:
+    return f"/puna/v1/models/{quote(model, safe='/:@')}"
+
+
+def _print_json(told: Any) -> None:
+    print(msgspec.json.format(msgspec.json.encode(told)).decode())

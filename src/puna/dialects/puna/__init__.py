@@ -1,0 +1,1 @@
+"""Puna's own API: what the others have no route for."""

@@ -1,0 +1,57 @@
+"""How a model's weights are stored, by the name that people know it by."""
+
+from collections import Counter
+
+from puna.models.gguf import Header
+
+# What `general.file_type` counts, as llama.cpp does; 4 is what Ollama once wrote for MXFP4.
+_FILE_TYPES = {
+    0: "F32",
+    1: "F16",
+    2: "Q4_0",
+    3: "Q4_1",
+    4: "MXFP4",
+    7: "Q8_0",
+    8: "Q5_0",
+    9: "Q5_1",
+    10: "Q2_K",
+    11: "Q3_K_S",
+    12: "Q3_K_M",
+    13: "Q3_K_L",
+    14: "Q4_K_S",
+    15: "Q4_K_M",
+    16: "Q5_K_S",
+    17: "Q5_K_M",
+    18: "Q6_K",
+    19: "IQ2_XXS",
+    20: "IQ2_XS",
+    21: "Q2_K_S",
+    22: "IQ3_XS",
+    23: "IQ3_XXS",
+    24: "IQ1_S",
+    25: "IQ4_NL",
+    26: "IQ3_S",
+    27: "IQ3_M",
+    28: "IQ2_S",
+    29: "IQ2_M",
+    30: "IQ4_XS",
+    31: "IQ1_M",
+    32: "BF16",
+    36: "TQ1_0",
+    37: "TQ2_0",
+    38: "MXFP4",
+    39: "NVFP4",
+    40: "Q1_0",
+    41: "Q2_0",
+}
+
+
+def quantization(header: Header) -> str:
+    """The name that the file gives itself, or else the type of most of its weights."""
+    told = header.metadata.get("general.file_type")
+    if isinstance(told, int) and told in _FILE_TYPES:
+        return _FILE_TYPES[told]
+    weights = Counter[str]()
+    for tensor in header.tensors:
+        weights[tensor.type.name] += tensor.elements
+    return weights.most_common(1)[0][0] if weights else "unknown"

@@ -1,0 +1,1 @@
+"""The one durable store beside the models: what outlives a restart."""

@@ -1,0 +1,129 @@
+"""What every request gets: an id, a line in the log, and an answer even to nonsense."""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.routing import iter_route_contexts
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from tests.server import conftest as house
+
+from puna.dialects.scopes import scope_of
+from puna.server.access import Access
+from puna.server.app import create_app
+
+CHAT = {"model": "cria", "messages": [{"role": "user", "content": "echo quipu"}]}
+
+
+async def test_every_answer_has_an_id_of_its_own(client: httpx.AsyncClient) -> None:
+    answers = [await client.get(path) for path in ("/", "/", "/none", "/api/chat")]
+    answers.append(await client.get("/", headers={"host": "evil.example"}))
+    ids = [answer.headers["x-request-id"] for answer in answers]
+    assert all(re.fullmatch("[0-9a-f]{32}", id) for id in ids)
+    assert len(set(ids)) == len(ids)
+
+
+async def test_a_path_that_is_nothings_is_told_as_such(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/api/none")
+    assert answer.status_code == 404
+    assert answer.json() == {"error": "GET /api/none: there is nothing here."}
+
+
+async def test_a_method_that_a_path_does_not_take_is_told_as_such(
+    client: httpx.AsyncClient,
+) -> None:
+    answer = await client.get("/api/chat")
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "POST"
+    assert list(answer.json()) == ["error"]
+
+
+async def test_what_a_route_does_not_take_is_told_in_the_same_shape(
+    client: httpx.AsyncClient,
+) -> None:
+    answer = await client.get("/puna/v1/jobs?limit=0")
+    assert answer.status_code == 400
+    assert "limit" in answer.json()["error"]
+
+
+def test_every_route_declares_its_scope(tmp_path: Path) -> None:
+    routes = list(iter_route_contexts(create_app(house.configured(tmp_path)).routes))
+    endpoints = {route.path: route.endpoint for route in routes}
+    assert "/api/chat" in endpoints
+    assert [path for path, one in endpoints.items() if one is None or not scope_of(one)] == []
+
+
+async def broken(scope: Any, receive: Any, send: Any) -> None:
+    """An application with bugs."""
+    request = Request(scope)
+    answer: Response = PlainTextResponse("fine")
+    if request.url.path == "/early":
+        raise ZeroDivisionError("a secret of the server")
+    if request.url.path == "/late":
+
+        async def pieces() -> AsyncGenerator[bytes]:
+            yield b"so far"
+            raise ZeroDivisionError("a secret of the server")
+
+        answer = StreamingResponse(pieces())
+    await answer(scope, receive, send)
+
+
+async def test_a_bug_is_a_500_with_the_requests_id_and_without_its_trace(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async with house.running(Access(broken)) as address, httpx.AsyncClient() as client:
+        answer = await client.get(f"{address}/early")
+        assert answer.status_code == 500
+        assert answer.headers["x-request-id"] in answer.json()["error"]
+        assert "secret" not in answer.text
+        assert "ZeroDivision" not in answer.text
+        assert (await client.get(f"{address}/")).text == "fine"
+    logged = capsys.readouterr().out
+    assert "a secret of the server" in logged
+    assert "test_access.py" in logged
+
+
+async def test_a_bug_in_the_middle_of_an_answer_cuts_it_off() -> None:
+    async with house.running(Access(broken)) as address, httpx.AsyncClient() as client:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await client.get(f"{address}/late")
+
+
+async def test_a_client_that_leaves_is_logged_as_such(
+    client: httpx.AsyncClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hanging = {**CHAT, "messages": [{"role": "user", "content": "hang"}], "stream": False}
+    await client.post("/api/chat", json={**CHAT, "stream": False})
+    with pytest.raises(httpx.ReadTimeout):
+        await client.post("/api/chat", json=hanging, timeout=0.2)
+    logged = ""
+    while "499" not in logged:
+        await asyncio.sleep(0)
+        logged += capsys.readouterr().out
+
+
+async def test_a_request_is_one_line_with_its_status_and_no_query(
+    client: httpx.AsyncClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await client.get("/api/none?secret=1", headers={"authorization": "Bearer secret"})
+    (line,) = capsys.readouterr().out.splitlines()
+    assert re.search(r"method=.*GET", line)
+    assert re.search(r"path=.*/api/none", line)
+    assert re.search(r"status=.*404", line)
+    assert re.search(r"seconds=.*0\.", line)
+    assert "secret" not in line
+
+
+@pytest.mark.parametrize("asked_for", [False, True])
+async def test_a_prompt_is_logged_only_if_that_is_asked_for(
+    serve: Any, capsys: pytest.CaptureFixture[str], asked_for: bool
+) -> None:
+    async with serve(log_prompts=asked_for, log_level="debug") as client:
+        assert "quipu" in (await client.post("/api/chat", json=CHAT)).text
+    assert ("quipu" in capsys.readouterr().out) is asked_for

@@ -8,8 +8,8 @@ import gguf
 import numpy as np
 import torch
 from conversation import TEMPLATE
-from gguf import GGMLQuantizationType, TokenType
-from gguf.quants import quantize
+from gguf import GGMLQuantizationType, GGUFReader, TokenType
+from gguf.quants import dequantize, quantize
 from model import Cria, Shape
 from vocabulary import CONTROL, MARKUP, load
 
@@ -27,6 +27,12 @@ def interleaved(matrix: np.ndarray, heads: int) -> np.ndarray:
     return matrix.reshape(heads, 2, head // 2, -1).swapaxes(1, 2).reshape(matrix.shape)
 
 
+def halved(matrix: np.ndarray, heads: int) -> np.ndarray:
+    """Rows of which the halves of a head turn: what `interleaved` was given."""
+    head = matrix.shape[0] // heads
+    return matrix.reshape(heads, head // 2, 2, -1).swapaxes(1, 2).reshape(matrix.shape)
+
+
 def tensors(model: Cria) -> dict[str, np.ndarray]:
     """The weights under llama.cpp's names."""
     weights = {name: each.detach().float().numpy() for name, each in model.state_dict().items()}
@@ -41,6 +47,26 @@ def tensors(model: Cria) -> dict[str, np.ndarray]:
             interleaved(weight, model.shape.heads) if turned else weight
         )
     return named
+
+
+def read(path: Path) -> Cria:
+    """The model that a file was written from, as exact as the file is."""
+    parts = {name: part for part, name in NAMES.items()}
+    model, weights = Cria(Shape()), {}
+    for tensor in GGUFReader(path).tensors:
+        weight = dequantize(tensor.data, tensor.tensor_type)
+        match tensor.name.split("."):
+            case ["token_embd", _]:
+                name = "embedding.weight"
+            case ["output_norm", _]:
+                name = "norm.weight"
+            case [_, number, part, _]:
+                name = f"blocks.{number}.{parts[part]}.weight"
+                if part in ("attn_q", "attn_k"):
+                    weight = halved(weight, model.shape.heads)
+        weights[name] = torch.from_numpy(np.ascontiguousarray(weight))
+    model.load_state_dict(weights)
+    return model
 
 
 def write(model: Cria, vocabulary: Path, path: Path, *, exact: bool = False) -> None:

@@ -12,8 +12,8 @@ from tokenizers import Tokenizer
 PROMPT_WEIGHT = 0.08
 
 SHARES: dict[Callable[[Draw], Conversation], float] = {
-    tools.conversation: 0.25,
-    extraction.conversation: 0.2,
+    tools.conversation: 0.3,
+    extraction.conversation: 0.25,
     arithmetic.conversation: 0.2,
     plain.conversation: 0.15,
     memory.remembering: 0.06,

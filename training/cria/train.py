@@ -11,6 +11,7 @@ import looking_back
 import numpy as np
 import shards
 import torch
+from export import read
 from model import Cria, Shape
 
 BATCH_TOKENS = 4096
@@ -21,6 +22,7 @@ def arguments() -> argparse.Namespace:
     """What may be told on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--start", type=Path, help="an exported file whose weights to go on from")
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--decay-from", type=int, help="the step from which the rate falls to 0")
     parser.add_argument("--rate", type=float, default=2.5e-3)
@@ -74,8 +76,11 @@ def main() -> None:
     options = arguments()
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
-    model = Cria(Shape())
-    looking_back.prepare(model, options.seed)
+    if options.start:
+        model = read(options.start)
+    else:
+        model = Cria(Shape())
+        looking_back.prepare(model, options.seed)
     learners = optimizers(model)
     checkpoint = options.folder / "checkpoint.pt"
     step = 0

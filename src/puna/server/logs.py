@@ -45,7 +45,8 @@ class _Queue(QueueHandler):
 @contextmanager
 def logging_to(folder: Path, settings: Settings) -> Generator[None]:
     """Log in this block; files go into the folder."""
-    outlets = [_stream(), *_files(folder, settings)]
+    # Files come first: what was seen on a terminal is in them, even when the server is killed.
+    outlets = [*_files(folder, settings), _stream()]
     lines: queue.Queue[Any] = queue.Queue(UNWRITTEN_LINES)
     listener = QueueListener(lines, *outlets)
     root = logging.getLogger()

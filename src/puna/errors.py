@@ -216,6 +216,12 @@ class Unreachable(PunaError):
     mend = "Say with --host where the server is."
 
 
+class NoServer(Unreachable):
+    """Nobody listens at a server's address."""
+
+    mend = "`puna serve` starts one."
+
+
 class Unprotected(PunaError):
     """The server would be open to anybody who can reach the machine."""
 

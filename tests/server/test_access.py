@@ -127,3 +127,30 @@ async def test_a_prompt_is_logged_only_if_that_is_asked_for(
     async with serve(log_prompts=asked_for, log_level="debug") as client:
         assert "quipu" in (await client.post("/api/chat", json=CHAT)).text
     assert ("quipu" in capsys.readouterr().out) is asked_for
+
+
+async def test_a_client_that_chose_its_requests_id_finds_the_job_by_it(
+    client: httpx.AsyncClient,
+) -> None:
+    id = "0123456789abcdef" * 2
+    answer = await client.post("/api/chat", json=CHAT, headers={"x-request-id": id})
+    assert answer.headers["x-request-id"] == id
+    assert (await client.get(f"/api/progress/{id}")).json()["phase"] == "done"
+
+
+async def test_an_id_that_is_running_cannot_be_chosen_again(client: httpx.AsyncClient) -> None:
+    id = "a" * 32
+    hanging = {"model": "cria", "messages": [{"role": "user", "content": "flood 100000"}]}
+    async with client.stream("POST", "/api/chat", json=hanging, headers={"x-request-id": id}):
+        answer = await client.post("/api/chat", json=CHAT, headers={"x-request-id": id})
+        assert (answer.status_code, answer.json()["error"]) == (
+            400,
+            f"A job with the id {id} is running already.",
+        )
+
+
+@pytest.mark.parametrize("chosen", ["", "1", "a" * 33, "A" * 32, "../" * 11, f"{'a' * 31}é"])
+async def test_an_id_of_another_shape_is_not_taken(client: httpx.AsyncClient, chosen: str) -> None:
+    answer = await client.get("/", headers=[(b"x-request-id", chosen.encode("latin-1"))])
+    assert re.fullmatch("[0-9a-f]{32}", answer.headers["x-request-id"])
+    assert answer.headers["x-request-id"] != chosen

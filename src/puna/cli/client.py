@@ -2,17 +2,20 @@
 
 import http.client
 import os
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
 from puna.address import parse_address
-from puna.errors import BadSetting, PunaError, Unreachable
+from puna.errors import BadSetting, NoServer, PunaError, Unreachable
 
 CONNECT_SECONDS = 10.0
 # A store on a slow disk takes its time.
 ANSWER_SECONDS = 600.0
+# Between two lines of an answer much may have to be loaded, computed or written.
+LINE_SECONDS = 3600.0
 # Where a server listens on every address of a machine, this machine reaches it here.
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
@@ -33,26 +36,48 @@ class Client:
         """What comes of a request."""
         return self._ask("POST", path, msgspec.json.encode(body))
 
+    def stream(
+        self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    ) -> Generator[Any]:
+        """What comes of a request line by line, as it comes; closing this ends the request."""
+        data = msgspec.json.encode(body)
+        with self._asked("POST", path, data, LINE_SECONDS, headers or {}) as response:
+            if response.status != http.client.OK:
+                self._understood(response.status, response.read())
+            for line in response:
+                if line.strip():
+                    yield self._understood(response.status, line)
+
     @property
-    def _address(self) -> str:
+    def address(self) -> str:
+        """Where the server is, as people write it."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"{'https' if self._secure else 'http'}://{host}:{self._port}"
 
     def _ask(self, method: str, path: str, body: bytes | None) -> Any:
+        with self._asked(method, path, body, ANSWER_SECONDS, {}) as response:
+            return self._understood(response.status, response.read())
+
+    @contextmanager
+    def _asked(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        seconds: float,
+        headers: Mapping[str, str],
+    ) -> Generator[http.client.HTTPResponse]:
         kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
         connection = kind(self._host, self._port, timeout=CONNECT_SECONDS)
         try:
             connection.connect()
-            connection.sock.settimeout(ANSWER_SECONDS)
-            connection.request(method, path, body, {"content-type": "application/json"})
-            response = connection.getresponse()
-            return self._understood(response.status, response.read())
+            connection.sock.settimeout(seconds)
+            connection.request(method, path, body, {"content-type": "application/json", **headers})
+            yield connection.getresponse()
         except ConnectionRefusedError:
-            raise Unreachable(
-                f"No server answers at {self._address}.", "`puna serve` starts one."
-            ) from None
+            raise NoServer(f"No server answers at {self.address}.") from None
         except (OSError, http.client.HTTPException, UnicodeError) as error:
-            raise Unreachable(f"{self._address} does not answer: {error}.") from None
+            raise Unreachable(f"{self.address} does not answer: {error}.") from None
         finally:
             connection.close()
 
@@ -67,7 +92,7 @@ class Client:
             case dict() if status == http.client.OK:
                 return answer  # pyright: ignore[reportUnknownVariableType] - it is JSON
             case _:
-                raise Unreachable(f"What answers at {self._address} is no Puna server ({status}).")
+                raise Unreachable(f"What answers at {self.address} is no Puna server ({status}).")
 
 
 def _found(address: str | None, environment: Mapping[str, str]) -> tuple[bool, str, int]:

@@ -81,7 +81,8 @@ class Store:
             data = self._read(path)
         except (FileNotFoundError, NotADirectoryError):
             raise ModelNotFound(
-                f"Model {str(name)!r} was not found.", "/api/tags lists those that there are."
+                f"Model {str(name)!r} was not found.",
+                "`puna ls` and /api/tags list those that there are.",
             ) from None
         digest = digest_of(data).removeprefix("sha256:")
         manifest = decode_manifest(data, str(name))

@@ -4,6 +4,7 @@ import time
 from http import HTTPStatus
 
 import structlog
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
@@ -27,7 +28,7 @@ class Access:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
-        id = begin_request()
+        id = begin_request(Headers(scope=scope).get("x-request-id", ""))
         bind_contextvars(request=id)
         header = (b"x-request-id", id.encode())
         status = 0

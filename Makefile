@@ -4,6 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
+# Without compiled files each of the hundreds of processes that tests start compiles all it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test test-slow test-gpu lint bench docs fuzz lock clean
 
 run: $(READY)

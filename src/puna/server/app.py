@@ -3,16 +3,16 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
-from puna import __version__
 from puna.configuration import Configuration
-from puna.dialects.ollama.routes import router as ollama_router
-from puna.dialects.puna.routes import router as puna_router
-from puna.errors import BadRequest, PunaError
+from puna.dialects.ollama.routes import routes as ollama_routes
+from puna.dialects.puna.routes import routes as puna_routes
+from puna.errors import PunaError
 from puna.hosts.host import Host
 from puna.hosts.local import LocalHost
 from puna.models.library import Library
@@ -28,7 +28,7 @@ from puna.server.tidying import tidying
 from puna.state.history import History
 
 
-def create_app(configuration: Configuration, host: Host | None = None) -> FastAPI:
+def create_app(configuration: Configuration, host: Host | None = None) -> Starlette:
     """The application with these settings; runners are started on this host."""
     settings = configuration.settings
     keeping = Keeping(settings.history_revisions, settings.history_days)
@@ -44,37 +44,31 @@ def create_app(configuration: Configuration, host: Host | None = None) -> FastAP
     configuration.hearers.append(scheduler.heed)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+    async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         async with history, scheduler, tidying(library, scheduler, settings):
             yield
 
-    # Pages of its own would fetch scripts from elsewhere, and a scheme of its own nobody asks for.
-    app = FastAPI(
-        title="Puna", version=__version__, lifespan=lifespan,
-        docs_url=None, redoc_url=None, openapi_url=None,
-    )  # fmt: skip
-    app.add_exception_handler(HTTPException, _unrouted)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(PunaError, _refused)
-    app.include_router(ollama_router(library, scheduler))
-    app.include_router(puna_router(library, scheduler, history, configuration))
+    app = Starlette(
+        routes=[
+            *ollama_routes(library, scheduler),
+            *puna_routes(library, scheduler, history, configuration),
+        ],
+        # The first is the outermost.
+        middleware=[
+            Middleware(Access),
+            Middleware(Guard, settings=settings),
+            Middleware(Bounds, settings=settings),
+        ],
+        exception_handlers={HTTPException: _unrouted, PunaError: _refused},
+        lifespan=lifespan,
+    )
     app.state.close = scheduler.close
-    # The last is the outermost.
-    app.add_middleware(Bounds, settings=settings)
-    app.add_middleware(Guard, settings=settings)
-    app.add_middleware(Access)
     return app
 
 
 def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, PunaError)
     return refusal(error)
-
-
-def _invalid(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    fault = error.errors()[0]
-    return refusal(BadRequest(f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}."))
 
 
 def _unrouted(request: Request, error: Exception) -> Response:

@@ -2,8 +2,6 @@
 
 import sys
 
-from pydantic import BaseModel
-
 # structlog loads all of rich where it finds it, to dress tracebacks; here they are written plainly.
 _rich = sys.modules.get("rich")
 sys.modules["rich"] = None  # pyright: ignore[reportArgumentType]
@@ -12,10 +10,3 @@ import structlog as structlog  # noqa: E402
 del sys.modules["rich"]
 if _rich is not None:
     sys.modules["rich"] = _rich
-
-# FastAPI has models for a description of the API that is never asked for. Each would be compiled;
-# this way it is when it is first used.
-BaseModel.model_config["defer_build"] = True
-from fastapi.openapi import models as models  # noqa: E402
-
-del BaseModel.model_config["defer_build"]

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Send
 
+from puna.dialects.answer import retry_headers
 from puna.dialects.ollama.errors import error_body, error_status
 from puna.errors import PunaError
 
@@ -14,8 +15,8 @@ from puna.errors import PunaError
 def refusal(error: PunaError) -> Response:
     """An error of Puna's as a response."""
     report = error.report()
-    headers = None if report.retry_after is None else {"retry-after": f"{report.retry_after:.0f}"}
-    return Response(error_body(report), error_status(report), headers, "application/json")
+    body, status = error_body(report), error_status(report)
+    return Response(body, status, retry_headers(report), "application/json")
 
 
 async def refuse(send: Send, status: HTTPStatus, message: str) -> None:

@@ -3,8 +3,9 @@
 import asyncio
 from dataclasses import dataclass
 
-from fastapi import APIRouter, Request, Response
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from puna.dialects.scopes import scope
 from puna.models.library import Library
@@ -19,19 +20,23 @@ class Blobs:
 
     library: Library
 
-    def mount(self, routes: APIRouter) -> None:
-        """Add the routes."""
-        routes.add_api_route("/api/blobs/{digest}", self.has, methods=["HEAD"])
-        routes.add_api_route("/api/blobs/{digest}", self.upload, methods=["POST"])
+    def routes(self) -> list[Route]:
+        """Where they are asked for and brought."""
+        return [
+            Route("/api/blobs/{digest}", self.has, methods=["HEAD"]),
+            Route("/api/blobs/{digest}", self.upload, methods=["POST"]),
+        ]
 
     @scope("manage")
-    async def has(self, digest: str) -> Response:
+    async def has(self, request: Request) -> Response:
         """Whether the blob is there."""
-        return Response(status_code=200 if self.library.store.blobs.has(digest) else 404)
+        there = self.library.store.blobs.has(request.path_params["digest"])
+        return Response(status_code=200 if there else 404)
 
     @scope("manage")
-    async def upload(self, digest: str, request: Request) -> Response:
+    async def upload(self, request: Request) -> Response:
         """Take a blob, if it is what its digest says."""
+        digest: str = request.path_params["digest"]
         blobs = self.library.store.blobs
         if blobs.has(digest):
             return Response(status_code=200)

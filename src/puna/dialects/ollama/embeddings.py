@@ -5,7 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from puna.deltas import Delta, DoneDelta, Usage, VectorsDelta
 from puna.dialects.answer import WholeAnswer
@@ -75,10 +77,12 @@ class Embeddings:
     library: Library
     scheduler: Scheduler
 
-    def mount(self, routes: APIRouter) -> None:
-        """Add the routes."""
-        routes.add_api_route("/api/embed", self.embed, methods=["POST"])
-        routes.add_api_route("/api/embeddings", self.embeddings, methods=["POST"])
+    def routes(self) -> list[Route]:
+        """Where it is asked."""
+        return [
+            Route("/api/embed", self.embed, methods=["POST"]),
+            Route("/api/embeddings", self.embeddings, methods=["POST"]),
+        ]
 
     @scope("infer")
     async def embed(self, request: Request) -> Response:

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from puna.dialects.answer import StreamedAnswer, WholeAnswer
 from puna.dialects.defaults import find_defaults
@@ -24,10 +26,12 @@ class Generation:
     library: Library
     scheduler: Scheduler
 
-    def mount(self, routes: APIRouter) -> None:
-        """Add the routes."""
-        routes.add_api_route("/api/generate", self.generate, methods=["POST"])
-        routes.add_api_route("/api/chat", self.chat, methods=["POST"])
+    def routes(self) -> list[Route]:
+        """Where it is asked."""
+        return [
+            Route("/api/generate", self.generate, methods=["POST"]),
+            Route("/api/chat", self.chat, methods=["POST"]),
+        ]
 
     @scope("infer")
     async def generate(self, request: Request) -> Response:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Request, Response
 from pydantic import AliasChoices, BaseModel, Field
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from puna.dialects.answer import StreamedAnswer, WholeAnswer
 from puna.dialects.ollama.creating import CreateBody, LastStatus, StreamedStatus, created
@@ -38,23 +40,25 @@ class Models:
     library: Library
     scheduler: Scheduler
 
-    def mount(self, routes: APIRouter) -> None:
-        """Add the routes."""
-        routes.add_api_route("/api/tags", self.tags, methods=["GET", "HEAD"])
-        routes.add_api_route("/api/ps", self.ps, methods=["GET"])
-        routes.add_api_route("/api/show", self.show, methods=["POST"])
-        routes.add_api_route("/api/create", self.create, methods=["POST"])
-        routes.add_api_route("/api/copy", self.copy, methods=["POST"])
-        routes.add_api_route("/api/delete", self.delete, methods=["DELETE"])
+    def routes(self) -> list[Route]:
+        """Where one asks."""
+        return [
+            Route("/api/tags", self.tags),
+            Route("/api/ps", self.ps),
+            Route("/api/show", self.show, methods=["POST"]),
+            Route("/api/create", self.create, methods=["POST"]),
+            Route("/api/copy", self.copy, methods=["POST"]),
+            Route("/api/delete", self.delete, methods=["DELETE"]),
+        ]
 
     @scope("infer")
-    async def tags(self) -> Response:
+    async def tags(self, _: Request) -> Response:
         """Every model, the latest first."""
         models = await asyncio.to_thread(self.library.all)
         return _object({"models": [listed(model) for model in models]})
 
     @scope("infer")
-    async def ps(self) -> Response:
+    async def ps(self, _: Request) -> Response:
         """Every model that is loaded, the one that stays longest first."""
         found = [running(resident) for resident in self.scheduler.residents]
         found.sort(key=lambda one: one.expires_at, reverse=True)

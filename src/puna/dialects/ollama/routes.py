@@ -1,11 +1,11 @@
 """Ollama's API, put together: who it says it is, and its rooms."""
 
-from fastapi import APIRouter
-from fastapi.responses import PlainTextResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
 
 from puna.dialects.ollama.blobs import Blobs
 from puna.dialects.ollama.embeddings import Embeddings
-from puna.dialects.ollama.errors import OllamaRoute
 from puna.dialects.ollama.generation import Generation
 from puna.dialects.ollama.models import Models
 from puna.dialects.scopes import scope
@@ -16,22 +16,23 @@ from puna.scheduling.scheduler import Scheduler
 API_VERSION = "0.13.0"
 
 
-def router(library: Library, scheduler: Scheduler) -> APIRouter:
+def routes(library: Library, scheduler: Scheduler) -> list[Route]:
     """The routes, served by these two."""
-    routes = APIRouter(route_class=OllamaRoute)
+    return [
+        Route("/", _root),
+        Route("/api/version", _version),
+        *Generation(library, scheduler).routes(),
+        *Embeddings(library, scheduler).routes(),
+        *Models(library, scheduler).routes(),
+        *Blobs(library).routes(),
+    ]
 
-    @routes.api_route("/", methods=["GET", "HEAD"], response_class=PlainTextResponse)
-    @scope("infer")
-    async def root() -> str:
-        return "Ollama is running"
 
-    @routes.api_route("/api/version", methods=["GET", "HEAD"])
-    @scope("infer")
-    async def version() -> dict[str, str]:
-        return {"version": API_VERSION}
+@scope("infer")
+async def _root(_: Request) -> Response:
+    return PlainTextResponse("Ollama is running")
 
-    Generation(library, scheduler).mount(routes)
-    Embeddings(library, scheduler).mount(routes)
-    Models(library, scheduler).mount(routes)
-    Blobs(library).mount(routes)
-    return routes
+
+@scope("infer")
+async def _version(_: Request) -> Response:
+    return JSONResponse({"version": API_VERSION})

@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from puna.dialects.ollama.errors import read
 from puna.dialects.scopes import scope
@@ -53,32 +55,35 @@ class Keeping:
     library: Library
     scheduler: Scheduler
 
-    def mount(self, routes: APIRouter) -> None:
-        """Add the routes."""
+    def routes(self) -> list[Route]:
+        """Where one asks."""
         model = "/puna/v1/models/{name:path}"
-        routes.add_api_route(f"{model}/history", self.history, methods=["GET"])
-        routes.add_api_route(f"{model}/rollback", self.rollback, methods=["POST"])
-        routes.add_api_route(f"{model}/reveal", self.reveal, methods=["POST"])
-        routes.add_api_route("/puna/v1/gc", self.collect, methods=["POST"])
+        return [
+            Route(f"{model}/history", self.history),
+            Route(f"{model}/rollback", self.rollback, methods=["POST"]),
+            Route(f"{model}/reveal", self.reveal, methods=["POST"]),
+            Route("/puna/v1/gc", self.collect, methods=["POST"]),
+        ]
 
     @scope("manage")
-    async def history(self, name: str) -> Response:
+    async def history(self, request: Request) -> Response:
         """What a name stands for and what it has stood for, the latest first."""
-        asked = Name.parse(name).current
+        asked = Name.parse(request.path_params["name"]).current
         told = await asyncio.to_thread(_history, self.library, asked)
         return _json({"model": str(asked), "revisions": told})
 
     @scope("manage")
-    async def rollback(self, name: str, request: Request) -> Response:
+    async def rollback(self, request: Request) -> Response:
         """Let a name stand for a former revision again."""
         revision = (await read(request, RollbackRequest)).revision
+        name: str = request.path_params["name"]
         model = await asyncio.to_thread(self.library.rollback, name, revision)
         return _json({"model": str(model.name), "digest": model.digest})
 
     @scope("manage")
-    async def reveal(self, name: str) -> Response:
+    async def reveal(self, request: Request) -> Response:
         """Show the built-in model again, after it was removed."""
-        asked = Name.parse(name).current
+        asked = Name.parse(request.path_params["name"]).current
         if asked.folded != CRIA:
             raise ModelNotFound(f"{asked} does not come with Puna.", f"{CRIA} does.")
         await asyncio.to_thread(self.library.reveal)

@@ -3,9 +3,8 @@
 Nothing here knows HTTP or the terminal; a dialect maps `kind` to its own status codes.
 """
 
+from dataclasses import dataclass
 from typing import ClassVar, Literal
-
-import msgspec
 
 Kind = Literal[
     "bad_request",
@@ -19,7 +18,8 @@ Kind = Literal[
 ]
 
 
-class ErrorReport(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class ErrorReport:
     """An error as it travels between processes and into responses."""
 
     kind: Kind

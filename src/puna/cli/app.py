@@ -1,64 +1,75 @@
-"""The command `puna`."""
+"""The command `puna`: runs what is asked for, and ends as a command should."""
 
-import gc
+import os
 import sys
-from pathlib import Path
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Any
 
 import typer
 
-from puna.cli import keeping
-from puna.cli.flags import with_flags
+from puna.cli.frame import app
+from puna.cli.lightly import take_plain_values_lightly
+from puna.cli.terminal import painted
 from puna.errors import PunaError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="One LLM server, every API.")
-
-File = Annotated[
-    Path | None,
-    typer.Option("--config", help="The settings' file, in YAML.", show_default=False),
-]
-
-
-@app.callback()
-def puna() -> None:
-    """One LLM server for your own machines."""
-
-
-@app.command()
-@with_flags
-def serve(config: File = None, *, given: dict[str, Any]) -> None:
-    """Start the server."""
-    # Until it serves, there is only what stays, and looking through it again and again takes time.
-    gc.disable()
-    from puna.configuration import Configuration
-    from puna.server.serving import serve as run_server
-
-    run_server(Configuration(given, config))
-
-
-@app.command()
-@with_flags
-def config(
-    config: File = None,
-    json: Annotated[bool, typer.Option("--json", help="For programs to read.")] = False,
-    *,
-    given: dict[str, Any],
-) -> None:
-    """Show each setting with its value and where that came from."""
-    from puna.cli.config import show
-    from puna.configuration import Configuration
-
-    show(Configuration(given, config), "json" if json else "table")
-
-
-for command in (keeping.history, keeping.rollback, keeping.gc):
-    app.command()(command)
+NAME = "puna"
+# By this variable a shell asks how a line may go on.
+COMPLETION = "_PUNA_COMPLETE"
+INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run a command; an error of Puna's is told in its own words, without a trace."""
+    """Run a command; what goes wrong is told in a sentence and a mend, without a trace."""
+    status = run(sys.argv[1:])
     try:
-        app()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _let_go()
+    sys.exit(status)
+
+
+def run(words: Sequence[str]) -> int:
+    """The exit code of a command."""
+    take_plain_values_lightly()
+    command: Any = typer.main.get_command(app)
+    if COMPLETION in os.environ:
+        command.main(prog_name=NAME)
+    try:
+        with command.make_context(NAME, list(words)) as context:
+            command.invoke(context)
+    except typer.Exit as end:
+        return end.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Who read the output has seen enough.
+        _let_go()
+    except typer.TyperException as error:
+        return _misused(error)
     except PunaError as error:
-        print(f"puna: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+        tell(str(error))
+        return 1
+    return 0
+
+
+def tell(text: str) -> None:
+    """Tell something beside the output."""
+    print(painted(f"{NAME}:", sys.stderr, fg="red", bold=True), text, file=sys.stderr)
+
+
+def _misused(error: Any) -> int:
+    context = getattr(error, "ctx", None)
+    message = error.format_message()
+    if context is None:
+        tell(message)
+    elif message == context.get_help():
+        print(message, file=sys.stderr)
+    else:
+        sentence = message if message.endswith((".", "?")) else f"{message}."
+        tell(f"{sentence} `{context.command_path} --help` tells how it is called.")
+    return getattr(error, "exit_code", 1)
+
+
+def _let_go() -> None:
+    """Write the rest of the output nowhere, so that nothing fails when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

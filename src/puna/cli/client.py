@@ -1,12 +1,11 @@
 """Speaks to a running server: a request, and the JSON that it is answered with."""
 
 import http.client
+import json
 import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
-
-import msgspec
 
 from puna.address import parse_address
 from puna.errors import BadSetting, NoServer, PunaError, Unreachable
@@ -24,9 +23,13 @@ class Client:
     """A server by its address: the one given, else the environment's, else the usual one."""
 
     def __init__(
-        self, address: str | None = None, environment: Mapping[str, str] = os.environ
+        self,
+        address: str | None = None,
+        environment: Mapping[str, str] = os.environ,
+        patience: float = ANSWER_SECONDS,
     ) -> None:
         self._secure, self._host, self._port = _found(address, environment)
+        self._patience = patience
 
     def get(self, path: str) -> Any:
         """What is at a path."""
@@ -34,13 +37,13 @@ class Client:
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """What comes of a request."""
-        return self._ask("POST", path, msgspec.json.encode(body))
+        return self._ask("POST", path, json.dumps(body).encode())
 
     def stream(
         self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
     ) -> Generator[Any]:
         """What comes of a request line by line, as it comes; closing this ends the request."""
-        data = msgspec.json.encode(body)
+        data = json.dumps(body).encode()
         with self._asked("POST", path, data, LINE_SECONDS, headers or {}) as response:
             if response.status != http.client.OK:
                 self._understood(response.status, response.read())
@@ -55,7 +58,7 @@ class Client:
         return f"{'https' if self._secure else 'http'}://{host}:{self._port}"
 
     def _ask(self, method: str, path: str, body: bytes | None) -> Any:
-        with self._asked(method, path, body, ANSWER_SECONDS, {}) as response:
+        with self._asked(method, path, body, self._patience, {}) as response:
             return self._understood(response.status, response.read())
 
     @contextmanager
@@ -68,7 +71,7 @@ class Client:
         headers: Mapping[str, str],
     ) -> Generator[http.client.HTTPResponse]:
         kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
-        connection = kind(self._host, self._port, timeout=CONNECT_SECONDS)
+        connection = kind(self._host, self._port, timeout=min(CONNECT_SECONDS, self._patience))
         try:
             connection.connect()
             connection.sock.settimeout(seconds)
@@ -83,8 +86,8 @@ class Client:
 
     def _understood(self, status: int, data: bytes) -> Any:
         try:
-            answer = msgspec.json.decode(data)
-        except msgspec.DecodeError:
+            answer = json.loads(data)
+        except ValueError:
             answer = None
         match answer:
             case {"error": str(told)}:

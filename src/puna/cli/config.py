@@ -1,12 +1,20 @@
 """`puna config`: each setting with its value and where that came from."""
 
 import sys
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import msgspec
 
+from puna.cli.flags import with_flags
+from puna.cli.options import File, Json
 from puna.cli.tables import print_table
 from puna.configuration import Configuration
+
+
+@with_flags
+def config(config: File = None, json: Json = False, *, given: dict[str, Any]) -> None:
+    """Show each setting and where its value came from."""
+    show(Configuration(given, config), "json" if json else "table")
 
 
 def show(configuration: Configuration, form: Literal["table", "json"]) -> None:

@@ -1,29 +1,23 @@
 """`puna history`, `puna rollback`, `puna gc`: what is kept of models, and what is not."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 
-import msgspec
 import typer
 
 from puna.cli.client import Client
-from puna.cli.tables import print_table, size_of, time_of
+from puna.cli.options import Host, Json, Model
+from puna.cli.tables import print_json, print_table, size_of, time_of
 
 # As many digits of a digest as tell revisions apart, and as Ollama shows.
 DIGITS = 12
 
-Model = Annotated[str, typer.Argument(metavar="NAME", help="The model's name.")]
-Host = Annotated[
-    str | None, typer.Option("--host", help="The server's address.", show_default=False)
-]
-Json = Annotated[bool, typer.Option("--json", help="For programs to read.")]
-
 
 def history(model: Model, host: Host = None, json: Json = False) -> None:
-    """Show what a model's name stands for and what it has stood for."""
+    """Show what a model's name has stood for."""
     told = Client(host).get(f"{_path(model)}/history")
     if json:
-        _print_json(told)
+        print_json(told)
         return
     rows = [("revision", "size", "since", "until")]
     for one in told["revisions"]:
@@ -39,7 +33,7 @@ def rollback(
     ],
     host: Host = None,
 ) -> None:
-    """Let a model's name stand for a former revision again."""
+    """Let a name stand for a former revision again."""
     told = Client(host).post(f"{_path(model)}/rollback", {"revision": revision})
     print(f"{told['model']} is {told['digest'][:DIGITS]} again.")
 
@@ -49,10 +43,10 @@ def gc(
     host: Host = None,
     json: Json = False,
 ) -> None:
-    """Show what no model needs any more; with --delete, remove it."""
+    """Show, or remove, what no model needs any more."""
     told = Client(host).post("/puna/v1/gc", {"dry_run": not delete})
     if json:
-        _print_json(told)
+        print_json(told)
         return
     files = [*told["blobs"], *told["partials"]]
     for file in files:
@@ -68,7 +62,3 @@ def gc(
 
 def _path(model: str) -> str:
     return f"/puna/v1/models/{quote(model, safe='/:@')}"
-
-
-def _print_json(told: Any) -> None:
-    print(msgspec.json.format(msgspec.json.encode(told)).decode())

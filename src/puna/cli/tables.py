@@ -1,7 +1,9 @@
 """What commands print for people: rows in columns, sizes, times."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
@@ -25,3 +27,8 @@ def size_of(size: float) -> str:
 def time_of(text: str) -> str:
     """A moment, by the clock of this machine."""
     return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def print_json(told: Any) -> None:
+    """Print what a server told, for programs."""
+    print(json.dumps(told, indent=2, ensure_ascii=False))

@@ -1,0 +1,28 @@
+"""Every command of `puna`: its name, what it does in a line, and where it lives.
+
+To add a command, write it and add its line here; nothing else is needed. It is a function that
+typer understands, or a `typer.Typer` with commands of its own (`puna engine build`). `help` is the
+first line of its docstring, or of the Typer's help, so that listing the commands imports none of
+them: a command's module is imported when the command is called, and with it only what it needs.
+What is slow to import and not always needed belongs into its functions, not to the module's head.
+"""
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """One command; `place` is `module:attribute`."""
+
+    name: str
+    place: str
+    help: str
+    aliases: tuple[str, ...] = ()
+
+
+COMMANDS = (
+    Entry("serve", "puna.cli.serve:serve", "Start the server."),
+    Entry("history", "puna.cli.keeping:history", "Show what a model's name has stood for."),
+    Entry("rollback", "puna.cli.keeping:rollback", "Let a name stand for a former revision again."),
+    Entry("gc", "puna.cli.keeping:gc", "Show, or remove, what no model needs any more."),
+    Entry("config", "puna.cli.config:config", "Show each setting and where its value came from."),
+)

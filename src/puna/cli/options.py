@@ -1,0 +1,20 @@
+"""The words that several commands take alike."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from puna.cli.completion import model_names
+
+Model = Annotated[
+    str, typer.Argument(metavar="MODEL", help="The model's name.", autocompletion=model_names)
+]
+Host = Annotated[
+    str | None, typer.Option("--host", help="The server's address.", show_default=False)
+]
+Json = Annotated[bool, typer.Option("--json", help="For programs to read.")]
+File = Annotated[
+    Path | None,
+    typer.Option("--config", help="The settings' file, in YAML.", show_default=False),
+]

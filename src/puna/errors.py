@@ -226,5 +226,19 @@ class Unprotected(PunaError):
     """The server would be open to anybody who can reach the machine."""
 
 
+class NoServiceManager(PunaError):
+    """Nothing that runs services is here, or it cannot be reached."""
+
+
+class ServiceForbidden(PunaError):
+    """This may not be made a service, or not by this user."""
+
+    kind = "forbidden"
+
+
+class ServiceFailed(PunaError):
+    """What runs the system's services could not do what it was asked; the message has its words."""
+
+
 class Cancelled(PunaError):
     """The job was cancelled before it had finished."""

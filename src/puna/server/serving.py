@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import signal
+import socket
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from typing import Any
@@ -18,12 +19,15 @@ from puna.server.connection import Connection
 from puna.server.home import held
 from puna.server.listening import listen
 from puna.server.logs import logging_to, set_level
+from puna.server.notifying import tell_ending, tell_ready
 
 _log = structlog.get_logger("puna.server")
 
 
 # So long errors may take to reach those whose jobs were cut off.
 FAREWELL_SECONDS = 2.0
+# And so long the server may take to end behind the grace, its runners included.
+ENDING_SECONDS = 30.0
 
 
 class Server(uvicorn.Server):
@@ -42,6 +46,12 @@ class Server(uvicorn.Server):
         self._configuration = configuration
         self._close = close
         self._closing: list[asyncio.Task[None]] = []
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer, and say so."""
+        await super().startup(sockets)
+        if self.started and sockets:
+            tell_ready(_address(sockets[0]))
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -63,6 +73,7 @@ class Server(uvicorn.Server):
             # Uvicorn asks for whole seconds, and takes any.
             self.config.timeout_graceful_shutdown = grace + FAREWELL_SECONDS  # pyright: ignore[reportAttributeAccessIssue]
             self.should_exit = True
+        tell_ending(grace + ENDING_SECONDS)
         self._closing.append(asyncio.get_running_loop().create_task(self._close(grace)))
 
     def _reread(self) -> None:
@@ -100,10 +111,14 @@ def serve(configuration: Configuration, runners_on: Host | None = None) -> None:
             configuration,
             app.state.close,
         )
-        host, port = listener.getsockname()[:2]
-        print(f"Puna listens on http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
+        print(f"Puna listens on {_address(listener)}", flush=True)
         # What there is by now stays, and need not be looked through any more.
         gc.freeze()
         gc.enable()
         server.run(sockets=[listener])
         _log.info("the server has ended")
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

@@ -24,6 +24,7 @@ COMMANDS = (
     Entry("history", "puna.cli.keeping:history", "Show what a model's name has stood for."),
     Entry("rollback", "puna.cli.keeping:rollback", "Let a name stand for a former revision again."),
     Entry("gc", "puna.cli.keeping:gc", "Show, or remove, what no model needs any more."),
+    Entry("bench", "puna.cli.bench:bench", "Measure servers under load, and compare them."),
     Entry("config", "puna.cli.config:config", "Show each setting and where its value came from."),
     Entry("service", "puna.cli.service:app", "Let the system start the server and keep it up."),
 )

@@ -256,13 +256,14 @@ class CompleteJob(msgspec.Struct, frozen=True, tag="complete"):
 
 
 class EmbedJob(msgspec.Struct, frozen=True, tag="embed"):
-    """Turn texts (or tokens) into vectors."""
+    """Turn texts (or tokens) into vectors; `context` is how many tokens an input may have."""
 
     id: str
     model: str
     inputs: tuple[str | tuple[int, ...], ...]
     owner: Owner = Owner()
     truncate: bool = True
+    context: int | None = None
     dimensions: int | None = None
     normalise: bool = True
     demand: Demand = Demand()

@@ -1,7 +1,7 @@
 """Puna's own API: a name's revisions, and what no model needs any more."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,11 @@ async def test_the_built_in_model_stands_for_itself_until_it_is_hidden(
 ) -> None:
     (only,) = await history(client, "cria")
     assert (only["digest"], only["current"]) == (builtin_model().digest, True)
+    # To go back to what it is, is as good as done.
+    to_itself = {"revision": only["digest"][:7]}
+    rolled = await client.post("/puna/v1/models/cria/rollback", json=to_itself)
+    assert rolled.json() == {"model": "cria:latest", "digest": only["digest"]}
+    assert await history(client, "cria") == [only]
     await client.request("DELETE", "/api/delete", json={"model": "cria"})
     assert (await client.get("/puna/v1/models/cria/history")).status_code == 404
     told = await client.post("/puna/v1/models/cria/reveal")
@@ -121,9 +126,12 @@ async def test_nothing_is_removed_unless_it_is_asked_for(
 
 
 async def test_what_a_loaded_model_needs_is_removed_only_when_it_has_gone(
-    client: httpx.AsyncClient, store: Path
+    client: httpx.AsyncClient, store: Path, shape: Callable[[str], Path]
 ) -> None:
-    await create(client, "parrot", "I repeat.")
+    size = shape("llama").stat().st_size
+    files = {"parrot.gguf": lay_blob(store, shape("llama").read_bytes())}
+    created = {"model": "parrot", "files": files, "system": "I repeat.", "stream": False}
+    await client.post("/api/create", json=created)
     asked = {"model": "parrot", "messages": [{"role": "user", "content": "pace 100000"}]}
     async with client.stream("POST", "/api/chat", json={**asked, "keep_alive": 0}) as answer:
         # Held, since a reader that is gone ends the job.
@@ -141,5 +149,5 @@ async def test_what_a_loaded_model_needs_is_removed_only_when_it_has_gone(
         # The runner's process takes a moment to end.
         while not (removed := await collected(client, dry_run=False))["blobs"]:
             pass
-    assert removed["bytes"] == builtin_model().size
+    assert removed["bytes"] == size
     assert not weights.exists()

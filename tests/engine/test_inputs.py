@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from puna.engine.inputs import Inputs
 from puna.engine.libllama import Library
@@ -72,6 +73,15 @@ def test_too_long_a_text_is_refused_where_it_may_not_be_cut(vocabularies: Vocabu
         inputs.rows(embed("herd " * 15, truncate=False))
     with pytest.raises(PromptTooLong):
         inputs.rows(rerank("herd", "herd " * 15, truncate=False))
+
+
+def test_a_job_may_ask_for_less_than_an_input_may_have(vocabularies: Vocabularies) -> None:
+    inputs = inputs_of(vocabularies("bert-bge"), "", 64)
+    for context, size in ((16, 16), (64, 42), (1000, 42), (None, 42)):
+        (row,) = inputs.rows(replace(embed("herd " * 40), context=context))
+        assert (len(row), row[-1]) == (size, SEP)
+    with pytest.raises(PromptTooLong, match=r"42 tokens.* holds 16"):
+        inputs.rows(replace(embed("herd " * 40, truncate=False), context=16))
 
 
 def test_tokens_are_taken_as_they_are(vocabularies: Vocabularies) -> None:

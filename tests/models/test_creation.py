@@ -1,5 +1,6 @@
 """Creating models: what manifest comes out, what is said meanwhile, what is refused."""
 
+import json
 import re
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from puna.jobs import message
 from puna.models.creation import create
 from puna.models.gc import collect
 from puna.models.library import Library
-from puna.models.manifest import Layer
+from puna.models.manifest import MOST_BYTES, Layer
 from puna.models.modelfile import modelfile_of, parse, write
 from puna.models.names import Name
 from puna.models.requests import CreateRequest, read_request, request_of, sources
@@ -299,3 +300,17 @@ def test_a_config_that_knows_more_than_puna_is_read(library: Library, tmp_path: 
     lay_manifest(root, "registry.ollama.ai/library/base/latest", data)
     list(create(library, CreateRequest("m", "base", system="x")))
     assert library.find("m").details.parameter_size == "3.2B"
+
+
+def test_a_model_has_the_fields_of_its_base_that_puna_does_not_know(library: Library) -> None:
+    root, new = library.store.root, {"others": 1, "draft": {"layers": [1, 2.5]}}
+    config = json.dumps({**json.loads(LLAMA_CONFIG), **new}).encode()
+    lay_manifest(
+        root, "registry.ollama.ai/library/base/latest", manifest(root, {"model": b"GGUF"}, config)
+    )
+    list(create(library, CreateRequest("m", "base", system="x")))
+    list(create(library, CreateRequest("n", "m", template="{{ .Prompt }}")))
+    written = library.store.current(Name.parse("n")).manifest.config.digest
+    told = json.loads(library.store.blobs.read(written, MOST_BYTES))
+    assert {name: told[name] for name in new} == new
+    assert told["model_type"] == "3.2B"

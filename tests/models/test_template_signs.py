@@ -118,6 +118,15 @@ def test_only_words_that_the_template_reads_are_signs(source: str, signs: Signs)
         ("<PRE> {{ .Prompt }} <SUF>{{ .Suffix }} <MID>", Signs(suffix=True)),
         ('{"tools": "{{ .Tools }}"}', Signs(tools=True)),
         ('{{ "a .Tools" }}{{ `.Suffix` }}{{/* .Thinking */}}', Signs()),
+        ('{{ "}} {{ .Tools" }}', Signs()),
+        (
+            "{{ (index .Messages 0).Thinking }}{{ with $x := .Suffix }}{{ $x }}{{ end }}",
+            Signs(thinking=True, suffix=True),
+        ),
+        ('{{ define "a" }}{{ .Tools }}{{ end }}', Signs(tools=True)),
+        ("{{ .Tools }}{{ nobody .Suffix }}", Signs()),
+        ("{{ .Tools }}{{ end }}", Signs()),
+        ("{{ .Tools }}" + " " * (1 << 17), Signs()),
     ],
 )
 def test_templates_in_go_show_the_same(source: str, signs: Signs) -> None:

@@ -101,6 +101,21 @@ async def test_an_answer_is_told_in_full(runner: Runner) -> None:
         assert score.top[0][2] >= score.top[1][2]
 
 
+async def test_what_shifts_and_has_no_limit_ends_after_ten_contexts(runner: Runner) -> None:
+    endless = job(limits=Limits(ignore_eos=True), fit=Fit(context=64, shift=True))
+    deltas = await collect(runner.submit(endless))
+    assert isinstance(deltas[-2], FinishDelta)
+    assert isinstance(deltas[-1], DoneDelta)
+    assert (deltas[-2].reason, deltas[-1].usage.output_tokens) == ("length", 640)
+    # Taken off in the middle, it ends where it would have ended.
+    stream = runner.submit(endless)
+    first = await begun(stream, 100)
+    resume, rest = await asyncio.gather(runner.pause(endless.id), collect(stream))
+    assert resume is not None
+    last = await collect(runner.submit(endless, resume))
+    assert len(tokens([*first, *rest, *last])) == 640
+
+
 async def test_text_and_tokens_go_both_ways(runner: Runner) -> None:
     text = "The young one lifted her head – ¿what is that? 🦙"
     found = await runner.tokenize(text)

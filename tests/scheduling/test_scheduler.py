@@ -203,7 +203,7 @@ async def test_unloading_lets_running_jobs_finish(server: Scheduler, host: FakeH
     assert await server.load("a", Demand(keep_alive=-1)) > 0
     stream = server.run(job("pace 30", "1", keep_alive=-1))
     first = await begun(stream)
-    server.unload("a")
+    await server.unload("a")
     assert joined(first + await collect(stream)) == numbers(30)
     await until(lambda: host.alive == [])
 

@@ -88,7 +88,7 @@ class Day:
                 case 1:
                     victim.suspend()
                 case _:
-                    self.server.unload(self.dice.choice(MODELS))
+                    await self.server.unload(self.dice.choice(MODELS))
 
 
 @pytest.mark.slow

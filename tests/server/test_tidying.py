@@ -65,10 +65,11 @@ async def test_a_server_with_a_job_waits_until_it_has_ended(serve: Any, store: P
 
 
 async def test_what_a_loaded_model_needs_stays_although_no_name_stands_for_it(
-    serve: Any, store: Path
+    serve: Any, store: Path, shape: Callable[[str], Path]
 ) -> None:
     async with serve(gc_interval=OFTEN) as client:
-        created = {"model": "parrot", "from": "cria", "stream": False}
+        files = {"parrot.gguf": lay_blob(store, shape("llama").read_bytes())}
+        created = {"model": "parrot", "files": files, "stream": False}
         await client.post("/api/create", json=created)
         said = {"model": "parrot", "messages": [{"role": "user", "content": "echo one"}]}
         await client.post("/api/chat", json={**said, "keep_alive": -1})

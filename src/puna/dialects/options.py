@@ -76,11 +76,16 @@ class Options:
             ignore_eos=self._values.get("ignore_eos", False),
         )
 
+    @property
+    def context(self) -> int | None:
+        """How many tokens a conversation or an input may have."""
+        return self._values.get("num_ctx")
+
     def fit(self, *, truncate: bool, shift: bool) -> Fit:
         """What happens when a conversation outgrows its context; a negative num_keep keeps all."""
         keep = self._values.get("num_keep", Fit().keep)
         return Fit(
-            context=self._values.get("num_ctx"),
+            context=self.context,
             truncate=truncate,
             shift=shift,
             keep=keep if keep >= 0 else sys.maxsize,

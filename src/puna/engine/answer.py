@@ -5,16 +5,20 @@ import time
 from dataclasses import dataclass
 from itertools import count
 
+from msgspec.structs import replace
+
 from puna.deltas import Delta, DoneDelta, ProgressDelta, PromptDelta, TokenLogprob, Usage
 from puna.engine.constraints import Compiled
 from puna.engine.prompts import Prompt
 from puna.engine.sequence import Output, Paused, Request
 from puna.engine.speculation import Speculation
 from puna.engine.transcript import Transcript
-from puna.jobs import GenerateJob
+from puna.jobs import GenerateJob, Limits
 from puna.protocol import Emitted, Resume
 
 _RANKS = {"interactive": 0, "normal": 1, "batch": 2}
+# Of so many contexts' length, as in Ollama, is an output that shifts and that nobody else bounds.
+MOST_CONTEXTS = 10
 # Far enough apart that two jobs whose seeds are neighbours share no choice's draws.
 _CHOICE_STRIDE = 0x9E3779B97F4A7C15
 
@@ -89,7 +93,7 @@ class Answer:
                     seed=(self.seed + choice * _CHOICE_STRIDE) % 2**64,
                     space=job.owner.domain,
                     sampling=job.sampling,
-                    limits=job.limits,
+                    limits=_limits(job, length),
                     constraint=constraint,
                     gate=gate,
                     logprobs=job.logprobs,
@@ -184,6 +188,13 @@ class Answer:
             output_seconds=before.output_seconds + now - prompted,
             total_seconds=before.total_seconds + now - times.began,
         )
+
+
+def _limits(job: GenerateJob, length: int) -> Limits:
+    """When the output ends: what shifts has no other end in sight where nobody gave it one."""
+    if job.limits.max_tokens is not None or not job.fit.shift:
+        return job.limits
+    return replace(job.limits, max_tokens=MOST_CONTEXTS * length)
 
 
 def _seed(job: GenerateJob, resume: Resume | None) -> int:

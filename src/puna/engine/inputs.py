@@ -15,7 +15,7 @@ _PLACES = re.compile(r"(\{query\}|\{document\})")
 
 
 class Inputs:
-    """Makes the inputs for one model. `limit` is how many tokens one may have."""
+    """Makes the inputs for one model. `limit` is how many tokens one may have at most."""
 
     def __init__(
         self, vocabulary: Vocabulary, specials: Specials, rerank_template: str, limit: int
@@ -27,26 +27,28 @@ class Inputs:
 
     def rows(self, job: EmbedJob | RerankJob) -> list[Row]:
         """The job's inputs, or its query with each of its documents, in their order."""
+        limit = self._limit
         match job:
             case EmbedJob():
-                rows = [self._input(given, truncate=job.truncate) for given in job.inputs]
+                limit = min(limit, job.context or limit)
+                rows = [self._input(given, limit, truncate=job.truncate) for given in job.inputs]
             case RerankJob():
                 pair = self._templated if self._template else self._joined
                 rows = [pair(job.query, text, truncate=job.truncate) for text in job.documents]
         for number, row in enumerate(rows):
             if not row:
                 raise BadRequest(f"Input {number} is empty; the model needs a token at least.")
-            if len(row) > self._limit:
-                raise PromptTooLong(len(row), self._limit)
+            if len(row) > limit:
+                raise PromptTooLong(len(row), limit)
         return rows
 
-    def _input(self, given: str | tuple[int, ...], *, truncate: bool) -> Row:
+    def _input(self, given: str | tuple[int, ...], limit: int, *, truncate: bool) -> Row:
         if not isinstance(given, str):
-            return self._cut(self._known(given), self._limit, truncate=truncate)
+            return self._cut(self._known(given), limit, truncate=truncate)
         before, after = self._vocabulary.marks
         marks = len(before) + len(after)
         tokens = self._specials.plain(given)
-        return [*before, *self._cut(tokens, self._limit, marks, truncate=truncate), *after]
+        return [*before, *self._cut(tokens, limit, marks, truncate=truncate), *after]
 
     def _known(self, tokens: Sequence[int]) -> Row:
         size = self._vocabulary.size

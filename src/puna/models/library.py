@@ -59,7 +59,10 @@ class Library:
     def rollback(self, name: str | Name, revision: str) -> Model:
         """Let a name stand for a former revision again; what it stood for becomes history."""
         name = _parsed(name).current
-        wanted = self.store.revision(Name.parse(f"{name}@{revision}"))
+        asked = Name.parse(f"{name}@{revision}")
+        if not self.store.history(name) and self._is_builtin(asked):
+            return builtin_model()
+        wanted = self.store.revision(asked)
         with self.store.change() as change:
             if lost := missing(self.store, wanted):
                 raise StoreDamaged(

@@ -75,7 +75,10 @@ class Root(msgspec.Struct, frozen=True):
 
 
 class Config(msgspec.Struct, frozen=True):
-    """What a model's weights are, for those who list models, and how it wants to be run."""
+    """What a model's weights are, for those who list models, and how it wants to be run.
+
+    `others` are fields that Puna does not know: a model made of this one has them too.
+    """
 
     model_format: str = ""
     model_family: str = ""
@@ -94,8 +97,10 @@ class Config(msgspec.Struct, frozen=True):
     architecture: str = "amd64"
     os: str = "linux"
     rootfs: Root = Root()
+    others: dict[str, Any] = {}
 
 
+_KNOWN = frozenset(Config.__struct_fields__)
 _WRITTEN_WHEN_EMPTY = {
     "model_format", "model_family", "model_families", "model_type", "file_type",
     "architecture", "os", "rootfs",
@@ -119,15 +124,21 @@ def decode_manifest(data: bytes, where: str) -> Manifest:
 
 def decode_config(data: bytes, where: str) -> Config:
     """A config from hostile bytes; `where` names its model in errors."""
-    return _decoded(data, Config, where)
+    fields = _decoded(data, dict[str, Any], where)
+    others = {name: value for name, value in fields.items() if name not in _KNOWN - {"others"}}
+    known = {name: value for name, value in fields.items() if name not in others}
+    try:
+        return msgspec.convert({**known, "others": others}, Config)
+    except msgspec.ValidationError as error:
+        raise _broken(where, error) from None
 
 
 def encode_config(config: Config) -> bytes:
-    """A config as Ollama writes it."""
+    """A config as Ollama writes it; what only others know stands behind what it knows."""
     fields = msgspec.to_builtins(config)
-    return encode(
-        {name: value for name, value in fields.items() if value or name in _WRITTEN_WHEN_EMPTY}
-    )
+    others = fields.pop("others")
+    known = {name: value for name, value in fields.items() if value or name in _WRITTEN_WHEN_EMPTY}
+    return encode(known | others)
 
 
 def encode(value: Any) -> bytes:
@@ -155,4 +166,8 @@ def _decoded(data: bytes, kind: type[_Kind], where: str) -> _Kind:
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadModelFile(f"The manifest of {where} is broken: {error}.") from None
+        raise _broken(where, error) from None
+
+
+def _broken(where: str, error: Exception) -> BadModelFile:
+    return BadModelFile(f"The manifest of {where} is broken: {error}.")

@@ -1,6 +1,6 @@
 """What a chat template's source gives away of its model: does it take tools, does it think.
 
-The source is only split into words, never run: that is for the runner's process.
+The source is only read, never run: that is for the runner's process.
 """
 
 import re
@@ -13,12 +13,7 @@ _TOOLS = frozenset({"tools", "functions"})
 _THINKS = re.compile(r"(^|_)(think|thinking|thought|reasoning)(_|$)")
 _TAG = re.compile(r"</?think(ing)?>", re.IGNORECASE)
 _HARMONY = ("<|channel|>", "<|message|>", "analysis")
-# Nothing here looks at a text twice: what is not closed ends with the action or the template.
-_GO_ACTION = re.compile(r"\{\{((?:(?!\{\{|\}\}).)*)", re.DOTALL)
-_GO_TEXT = re.compile(
-    r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|`[^`]*(?:`|\Z)|/\*(?:(?!\*/).)*(?:\*/|\Z)', re.DOTALL
-)
-_GO_FIELD = re.compile(r"\.([A-Z]\w*)")
+_GO_THINKS = frozenset({"thinking", "think", "thinklevel", "isthinkset"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +56,19 @@ def signs_of_jinja(source: str) -> Signs:
 
 @lru_cache(maxsize=64)
 def signs_of_go(source: str) -> Signs:
-    """What the template of a Modelfile shows."""
+    """What the template of a Modelfile shows; nothing where it cannot be read."""
+    from puna.text.go.faults import Fault
+    from puna.text.go.functions import NAMES
+    from puna.text.go.parser import parsed
+
     if len(source) > _LONGEST:
         return Signs()
-    fields = {
-        field
-        for action in _GO_ACTION.findall(source)
-        for field in _GO_FIELD.findall(_GO_TEXT.sub("", action))
-    }
+    try:
+        names = parsed(source, NAMES).names
+    except Fault:
+        return Signs()
     return Signs(
-        tools="Tools" in fields,
-        thinking=not fields.isdisjoint({"Thinking", "Think", "ThinkLevel", "IsThinkSet"}),
-        suffix="Suffix" in fields,
+        tools="tools" in names,
+        thinking=not _GO_THINKS.isdisjoint(names),
+        suffix="suffix" in names,
     )

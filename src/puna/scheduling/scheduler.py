@@ -12,6 +12,7 @@ from puna.events import Event, JobMoved
 from puna.hosts.host import Host, Wish
 from puna.jobs import Demand, Job
 from puna.models.library import Library
+from puna.models.model import Model
 from puna.protocol import Resume, Tokens
 from puna.records import ENDED, JobRecord
 from puna.scheduling.claims import Decision, Pause, Plan, Refuse, Start, Submit, Unload
@@ -108,12 +109,12 @@ class Scheduler:
 
     async def tokenize(self, model: str, text: str, special: bool = False) -> Tokens:
         """The tokens of a text; with `special`, the names of control tokens in it are those."""
-        async with self._errands.runner(await self._wish(model, Demand())) as runner:
+        async with self._errands.runner(await self._wish(model, DEFAULT)) as runner:
             return await runner.tokenize(text, special=special)
 
     async def detokenize(self, model: str, tokens: Sequence[int]) -> Tokens:
         """The text of tokens."""
-        async with self._errands.runner(await self._wish(model, Demand())) as runner:
+        async with self._errands.runner(await self._wish(model, DEFAULT)) as runner:
             return await runner.detokenize(tokens)
 
     async def load(self, model: str, demand: Demand = DEFAULT, context: int = 0) -> float:
@@ -127,10 +128,10 @@ class Scheduler:
         async with self._errands.runner(wish, default if asked is None else asked, context):
             return time.monotonic() - began
 
-    def unload(self, model: str) -> None:
+    async def unload(self, model: str) -> None:
         """Let a model go as soon as its running jobs have ended, however it was loaded."""
-        found = self._library.find(model)
-        files = wish_for(found, Demand(), self._settings).weights
+        _, wish = await self._find(model, DEFAULT)
+        files = wish.weights
         self._table.expire(lambda key: isinstance(key, Wish) and key.weights == files)
         self._turns.touch()
 
@@ -195,13 +196,19 @@ class Scheduler:
     # Jobs
 
     async def _wish(self, name: str, demand: Demand) -> Wish:
-        # The library reads files, which may take a while.
-        model = await asyncio.to_thread(self._library.find, name)
+        model, wish = await self._find(name, demand)
         if self._closing:
             raise _ending()
-        wish = wish_for(model, demand, self._settings)
         self._fleet.name(wish, model)
         return wish
+
+    async def _find(self, name: str, demand: Demand) -> tuple[Model, Wish]:
+        def found() -> tuple[Model, Wish]:
+            model = self._library.find(name)
+            return model, wish_for(model, demand, self._settings)
+
+        # The library reads files, which may take a while.
+        return await asyncio.to_thread(found)
 
     async def _admit(self, job: Job, resume: Resume | None) -> Flight:
         wish = await self._wish(job.model, job.demand)

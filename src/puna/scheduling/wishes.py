@@ -1,12 +1,13 @@
 """From a job to what it wants loaded: the key of its runner, and how long that is kept."""
 
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from msgspec.structs import replace
 
 from puna.errors import BadRequest
 from puna.hosts.host import Wish
-from puna.jobs import Demand, EmbedJob, Job, RerankJob
+from puna.jobs import ChatJob, CompleteJob, Demand, EmbedJob, Job, RerankJob
+from puna.models.builtin_model import builtin_model
 from puna.models.digests import is_digest, parse_digest
 from puna.models.model import Model
 from puna.protocol import Adapter
@@ -22,7 +23,7 @@ def wish_for(model: Model, demand: Demand, settings: Settings) -> Wish:
     The context is not part of it, since a runner with more of it serves a job that wants less.
     """
     wish = Wish(
-        weights=tuple(str(path) for path in model.weights),
+        weights=tuple(_content(path) for path in model.weights),
         projector=str(model.projector) if model.projector else "",
         adapters=tuple(Adapter(str(path)) for path in model.adapters),
         sequences=settings.sequences,
@@ -40,6 +41,12 @@ def wish_for(model: Model, demand: Demand, settings: Settings) -> Wish:
     if demand.mlock is not None:
         wish = replace(wish, mlock=demand.mlock)
     return wish
+
+
+def _content(path: Path) -> str:
+    """Where the content of this file lies: what comes with Puna is the same in the store."""
+    builtin = builtin_model()
+    return str(builtin.weights[0] if path.name == f"sha256-{builtin.digest}" else path)
 
 
 def blobs_of(wish: Wish) -> set[str]:
@@ -74,7 +81,13 @@ def claim_of(job: Job, wish: Wish, settings: Settings) -> Claim:
 
 def context_of(job: Job) -> int:
     """How many tokens a job's runner must take at least; 0 is any."""
-    return 0 if isinstance(job, EmbedJob | RerankJob) else job.fit.context or 0
+    match job:
+        case ChatJob() | CompleteJob():
+            return job.fit.context or 0
+        case EmbedJob():
+            return job.context or 0
+        case RerankJob():
+            return 0
 
 
 def errand_of(id: str, wish: Wish, keep_alive: float | None, context: int) -> Claim:

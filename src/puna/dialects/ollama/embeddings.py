@@ -91,7 +91,7 @@ class Embeddings:
         options = find_defaults(self.library, asked.model).options(asked.options)
         job = asked.job(options)
         if not job.inputs:
-            await self.scheduler.load(asked.model, job.demand)
+            await self.scheduler.load(asked.model, job.demand, job.context or 0)
             return _object(Embedded(asked.model, [], warnings=options.warnings))
 
         def told(vectors: Vectors, usage: Usage) -> Embedded:
@@ -113,7 +113,7 @@ class Embeddings:
         options = find_defaults(self.library, asked.model).options(asked.options)
         job = asked.job(options)
         if not asked.prompt:
-            await self.scheduler.load(asked.model, job.demand)
+            await self.scheduler.load(asked.model, job.demand, job.context or 0)
             return _object(Embedding([], options.warnings))
 
         def told(vectors: Vectors, _: Usage) -> Embedding:

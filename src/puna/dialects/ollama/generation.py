@@ -48,7 +48,7 @@ class Generation:
     async def _answer(self, asked: ChatRequest | GenerateRequest, form: Form) -> Response:
         defaults = find_defaults(self.library, asked.model)
         if asked.is_empty and asked.unloads:
-            self.scheduler.unload(asked.model)
+            await self.scheduler.unload(asked.model)
             return _object(loaded(form, "unload"))
         options = defaults.options(asked.options)
         job = asked.job(defaults, options)

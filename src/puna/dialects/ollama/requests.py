@@ -18,6 +18,7 @@ from puna.jobs import (
     GenerateJob,
     Message,
 )
+from puna.models.template_signs import signs_of_go
 from puna.units import read_duration
 
 DIALECT = "ollama"
@@ -135,7 +136,7 @@ class GenerateRequest(Generating):
             defaults.require("vision", "images")
         think = defaults.think(self.think)
         template = self.template or defaults.model.template
-        if self.raw or (self.suffix and ".Suffix" not in template):
+        if self.raw or (self.suffix and not signs_of_go(template).suffix):
             if self.context:
                 raise BadRequest("This model's template takes a suffix without a context.")
             return self._completion(options)
@@ -183,6 +184,7 @@ class EmbedRequest(Asked):
             model=self.model,
             inputs=self.inputs,
             truncate=self.truncate is not False,
+            context=options.context,
             dimensions=self.dimensions or None,
             demand=self.demand(options),
             dialect=DIALECT,
@@ -200,6 +202,7 @@ class EmbeddingsRequest(Asked):
             id=request_id(),
             model=self.model,
             inputs=(self.prompt,),
+            context=options.context,
             normalise=False,
             demand=self.demand(options),
             dialect=DIALECT,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
-from puna.text.go import numbers
+from puna.text.go import floats
 from puna.text.go.faults import Misuse
 from puna.text.go.printing import own_text, shown
 from puna.text.go.quoting import quoted
@@ -134,7 +134,7 @@ def _value(value: Any, style: _Style, strings: Strings, depth: int) -> str:
             return _integer(value, style, strings)
         case float():
             return _float(value, style, strings)
-        case complex() if verb in "vgGeEfF":
+        case complex() if verb in floats.VERBS:
             real = _float(value.real, style, strings)
             plus = replace(style, flags=style.flags + "+")
             return f"({real}{_float(value.imag, plus, strings)}i)"
@@ -238,25 +238,15 @@ def _sign(negative: bool, flags: str) -> str:
 
 
 def _float(value: float, style: _Style, strings: Strings) -> str:
-    match style.verb:
-        case "v" | "g" | "G":
-            text = numbers.written(value, "g", style.precision)
-            if "#" in style.flags and math.isfinite(value):
-                text = f"{value:#.{style.precision or 6}g}"
-        case "e" | "E":
-            text = numbers.written(value, "e", 6 if style.precision is None else style.precision)
-        case "f" | "F":
-            text = numbers.written(value, "f", 6 if style.precision is None else style.precision)
-        case _:
-            return _bad(value, style, strings)
-    if style.verb in "GE":
-        text = text.upper()
-    sign = _sign(text.startswith("-"), style.flags)
-    finite = text.lstrip("+-")
-    if not finite[:1].isdecimal():
-        style = replace(style, flags=style.flags.replace("0", ""))
-        sign = "+" if text.startswith("+") and "+" not in style.flags else sign
-    return _padded(finite, style, sign=sign)
+    if style.verb not in floats.VERBS:
+        return _bad(value, style, strings)
+    text = floats.printed(value, style.verb, style.flags, style.precision)
+    if math.isfinite(value):
+        return _padded(text[1:], style, sign=_sign(text[0] == "-", style.flags))
+    style = replace(style, flags=style.flags.replace("0", ""))
+    # Infinity is the one number that shows a plus of its own.
+    sign = _sign(text[0] == "-", style.flags) or ("+" if math.isinf(value) else "")
+    return _padded(text[1:], style, sign=sign)
 
 
 def _source(value: Any, strings: Strings) -> str:

@@ -3,14 +3,20 @@
 import asyncio
 import hashlib
 import re
-from collections.abc import Iterator
+import resource
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import ollama
+import psutil
 import pytest
+
+from puna.models.builtin_model import builtin_model
 
 from .conftest import hello, serving
 
@@ -128,6 +134,44 @@ def test_a_model_is_made_of_an_uploaded_file(
     client.delete("mine")
 
 
+def test_a_model_built_on_another_shares_its_runner(client: ollama.Client, zorbo: str) -> None:
+    client.generate("cria", keep_alive="10m")
+    assert loaded(client)
+    answer = client.generate(zorbo, "Who are you?", think=False, keep_alive="10m")
+    assert (answer.load_duration or 0) < 1e9
+    # There is one, by the name that was asked for last.
+    digest = next(
+        model.digest for model in client.list().models if model.model == f"{zorbo}:latest"
+    )
+    (found,) = [
+        one for one in client.ps().models if one.model in ("cria:latest", f"{zorbo}:latest")
+    ]
+    assert (found.model, found.digest) == (f"{zorbo}:latest", digest)
+    client.generate(zorbo, keep_alive=0)
+    assert loaded(client) is None
+
+
+def test_a_name_has_revisions_that_run(client: ollama.Client, http: httpx.Client) -> None:
+    def who(model: str) -> str:
+        answer = client.chat(model, [{"role": "user", "content": "Who are you?"}], think=False)
+        return answer.message.content or ""
+
+    for name in ("Zorbo", "Brando"):
+        system = f"You are {name}, a friendly robot."
+        client.create("revised", from_="cria", system=system, parameters={"temperature": 0})
+    now, before = http.get("/puna/v1/models/revised/history").json()["revisions"]
+    assert "Brando" in who("revised")
+    assert "Zorbo" in who(f"revised@sha256:{before['digest']}")
+    back = {"revision": before["digest"][:7]}
+    assert http.post("/puna/v1/models/revised/rollback", json=back).status_code == 200
+    assert "Zorbo" in who("revised")
+    assert "Brando" in who(f"revised@sha256:{now['digest']}")
+    client.delete("revised")
+    with pytest.raises(ollama.ResponseError) as forgotten:
+        who(f"revised@sha256:{now['digest']}")
+    assert forgotten.value.status_code == 404
+
+
 def test_a_template_of_ones_own_renders_the_conversation(client: ollama.Client) -> None:
     template = (
         "{{ range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end }}"
@@ -233,6 +277,22 @@ def test_loading_takes_time_once(http: httpx.Client) -> None:
     assert first["load_duration"] > 10 * again["load_duration"]
 
 
+def test_an_answer_may_be_the_last_thing_that_a_model_is_kept_for(http: httpx.Client) -> None:
+    answer = http.post("/api/chat", json=hello(keep_alive=0)).json()
+    assert answer["done_reason"] == "stop"
+    # It goes as soon as its answer has been told, and to ask who is there does not wait for that.
+    assert "cria:latest" not in eventually(http, lambda models: "cria:latest" not in models)
+
+
+def eventually(http: httpx.Client, there: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """The loaded models by their names, once they are as they should be, or after a while."""
+    deadline = time.monotonic() + 30
+    while True:
+        models = {one["name"]: one for one in http.get("/api/ps").json()["models"]}
+        if there(models) or time.monotonic() > deadline:
+            return models
+
+
 def test_how_a_model_is_loaded_may_be_asked_for(http: httpx.Client) -> None:
     usual = http.post("/api/chat", json=hello()).json()
     demand = {"num_batch": 64, "use_mmap": False, "num_thread": 1, "num_gpu": 0}
@@ -240,6 +300,49 @@ def test_how_a_model_is_loaded_may_be_asked_for(http: httpx.Client) -> None:
     other = http.post("/api/chat", json=hello(options=options, keep_alive=0)).json()
     assert other["message"]["content"] == usual["message"]["content"]
     assert "warnings" not in other
+
+
+@pytest.mark.slow
+def test_how_a_model_is_loaded_shows_in_its_runner(tmp_path: Path) -> None:
+    """What the options about loading do, seen from outside: in the runner's own process."""
+    mapped, locked, threads, size = {}, {}, {}, {}
+    usual = {"use_mmap": True, "use_mlock": False, "num_thread": 1, "num_batch": 512}
+    ways = {"usual": {}, "copied": {"use_mmap": False}, "locked": {"use_mlock": True}}
+    ways |= {"threads": {"num_thread": 3}, "batch": {"num_batch": 2048}}
+    others = {one.pid for one in runners()}
+    with serving(tmp_path) as address, httpx.Client(base_url=address, timeout=60) as http:
+        for way, asked in ways.items():
+            answer = http.post("/api/chat", json=hello(options={**usual, **asked}))
+            assert "warnings" not in answer.json()
+            (runner,) = (one for one in runners() if one.pid not in others)
+            mapped[way] = any("cria.gguf" in one.path for one in runner.memory_maps())
+            locked[way] = "VmLck:\t       0 kB" not in status(runner)
+            threads[way] = runner.num_threads()
+            size[way] = http.get("/api/ps").json()["models"][0]["size"]
+            http.post("/api/chat", json={"model": "cria", "keep_alive": 0})
+            # What is asked for next is to be the only one.
+            psutil.wait_procs([runner], timeout=30)
+    assert {way for way, yes in mapped.items() if not yes} == {"copied"}
+    least, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    may_lock = least == resource.RLIM_INFINITY or least > builtin_model().size
+    assert {way for way, yes in locked.items() if yes} == ({"locked"} if may_lock else set())
+    assert threads["threads"] > threads["usual"]
+    assert size["batch"] > size["usual"]
+
+
+def runners() -> list[psutil.Process]:
+    """The runners of all servers that this process has started."""
+    found: list[psutil.Process] = []
+    for server in psutil.Process().children():
+        for process in server.children():
+            with suppress(psutil.NoSuchProcess):
+                if "puna.engine" in process.cmdline():
+                    found.append(process)
+    return found
+
+
+def status(process: psutil.Process) -> str:
+    return Path(f"/proc/{process.pid}/status").read_text()
 
 
 async def test_a_full_queue_says_when_to_come_again(tmp_path: Path) -> None:

@@ -75,12 +75,19 @@ def test_a_short_context_forgets_the_oldest_turns_but_not_the_system_prompt(
 def test_a_prompt_that_may_not_be_truncated_is_refused_with_both_numbers(
     http: httpx.Client,
 ) -> None:
-    asked = {"model": "cria", "options": {"num_ctx": 50}, "truncate": False}
-    answer = http.post("/api/chat", json={**asked, "messages": [user("Hello. " * 100)]})
-    assert answer.status_code == 400
-    assert "the context holds 50" in answer.json()["error"]
-    answer = http.post("/api/generate", json={**asked, "prompt": "Hello. " * 100})
-    assert answer.status_code == 400
+    long = "Hello. " * 100
+    asked: dict[str, Any] = {"model": "cria", "think": False, "truncate": False, "stream": False}
+    for path, prompt in (
+        ("/api/chat", {"messages": [user(long)]}),
+        ("/api/generate", {"prompt": long}),
+        ("/api/generate", {"prompt": long, "raw": True}),
+    ):
+        wide = {"options": {"num_ctx": 1000, "num_predict": 1}}
+        counted = http.post(path, json={**asked, **prompt, **wide}).json()["prompt_eval_count"]
+        answer = http.post(path, json={**asked, **prompt, "options": {"num_ctx": 50}})
+        assert answer.status_code == 400
+        assert f"{counted} tokens" in answer.json()["error"]
+        assert "the context holds 50" in answer.json()["error"]
 
 
 def test_a_context_that_may_not_shift_ends_the_answer(http: httpx.Client) -> None:
@@ -113,6 +120,20 @@ def test_log_probabilities_are_those_of_the_answer(client: ollama.Client) -> Non
     assert [(one.token, one.logprob) for one in told] == [
         (one.token, pytest.approx(one.logprob, abs=1e-3)) for one in answer.logprobs
     ]
+
+
+def test_log_probabilities_of_a_prompts_answer_are_those_of_the_chats(
+    client: ollama.Client,
+) -> None:
+    told: dict[str, Any] = {"think": False, "options": GREEDY, "logprobs": True, "top_logprobs": 2}
+    text = client.generate("cria", "Hello", **told)
+    chat = client.chat("cria", [user("Hello")], **told)
+    assert text.logprobs
+    for one, other in zip(text.logprobs, chat.logprobs or [], strict=True):
+        assert (one.token, len(one.top_logprobs or [])) == (other.token, 2)
+        assert one.logprob == pytest.approx(other.logprob, abs=1e-3)
+    without = client.generate("cria", "Hello", think=False, options=GREEDY)
+    assert without.logprobs is None
 
 
 def test_figures_are_counted_and_measured(client: ollama.Client) -> None:

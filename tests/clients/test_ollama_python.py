@@ -132,9 +132,14 @@ def test_a_schema_is_kept_to(client: ollama.Client) -> None:
 
 def test_any_json_is_json(client: ollama.Client) -> None:
     options = Options(temperature=0, num_predict=200)
-    asked = [user("Extract name and age as JSON: Ana is 34 years old.")]
-    answer = client.chat("cria", asked, format="json", think=False, options=options)
-    assert isinstance(json.loads(answer.message.content or ""), dict)
+    asked = "Extract name and age as JSON: Ana is 34 years old."
+    chat = client.chat("cria", [user(asked)], format="json", think=False, options=options)
+    assert isinstance(json.loads(chat.message.content or ""), dict)
+    text = client.generate("cria", asked, format="json", think=False, options=options)
+    assert text.response == chat.message.content
+    mood = {"type": "object", "properties": {"mood": {"enum": ["calm"]}}, "required": ["mood"]}
+    kept = client.generate("cria", "Hello", format=mood, think=False, options=options)
+    assert json.loads(kept.response or "") == {"mood": "calm"}
 
 
 def test_a_prompt_is_answered_as_a_chat_is(client: ollama.Client) -> None:

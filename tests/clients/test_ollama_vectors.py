@@ -38,6 +38,17 @@ def test_an_input_that_may_not_be_truncated_is_refused(client: ollama.Client) ->
     assert refused.value.status_code == 400
 
 
+def test_a_short_context_is_for_vectors_too(client: ollama.Client) -> None:
+    text = "a fox and a hen " * 20
+    whole = client.embed("cria", text).prompt_eval_count or 0
+    short = client.embed("cria", text, options={"num_ctx": 16})
+    assert short.prompt_eval_count == 16 < whole
+    assert math.hypot(*short.embeddings[0]) == pytest.approx(1)
+    with pytest.raises(ollama.ResponseError, match=f"{whole} tokens.* holds 16") as refused:
+        client.embed("cria", text, truncate=False, options={"num_ctx": 16})
+    assert refused.value.status_code == 400
+
+
 async def test_many_who_ask_at_once_get_what_each_would_get_alone(address: str) -> None:
     texts = ["a fox", "47 + 38", "The hen lived in a barn.", "What is the weather in Lima?"]
     client = ollama.AsyncClient(address)

@@ -128,4 +128,4 @@ def test_a_terminal_sees_how_far_it_is(address: str) -> None:
     os.close(ours)
     assert "1 clients" in seen.decode()
     assert "answers, 0 failed" in seen.decode()
-    assert "clients  server" in shown
+    assert "CLIENTS  SERVER" in shown

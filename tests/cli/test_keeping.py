@@ -38,7 +38,7 @@ def test_a_name_is_shown_with_its_history_and_goes_back(address: str) -> None:
     two, one = (each["digest"] for each in told["revisions"])
     shown = puna("history", "ns/parrot", "--host", address)
     head, latest, former = (line.split() for line in shown.stdout.splitlines())
-    assert head == ["revision", "size", "since", "until"]
+    assert head == ["REVISION", "SIZE", "SINCE", "UNTIL"]
     assert (latest[0], latest[-1], former[0]) == (two[:12], "now", one[:12])
     rolled = puna("rollback", "ns/parrot", one[:7], OLLAMA_HOST=address)
     assert (rolled.returncode, rolled.stdout) == (0, f"ns/parrot:latest is {one[:12]} again.\n")

@@ -1,7 +1,7 @@
 """A host whose runners are fake engines, and a library of models that are only names."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -59,6 +59,9 @@ class FakeHost:
             threads=wish.threads,
         )
         return Plan(Load(wish.weights, placement=placement), {"CPU": size})
+
+    async def suppose(self, wish: Wish, devices: Sequence[Device]) -> Plan:
+        return await self.plan(wish, {device.name: device.free for device in devices})
 
     async def start(self, load: Load, seconds: float) -> Runner:
         runner = await Runner.start(lambda event: None, self._command)

@@ -9,10 +9,9 @@ import typer
 
 from puna.cli.frame import app
 from puna.cli.lightly import take_plain_values_lightly
-from puna.cli.terminal import painted
+from puna.cli.terminal import NAME, tell
 from puna.errors import PunaError
 
-NAME = "puna"
 # By this variable a shell asks how a line may go on.
 COMPLETION = "_PUNA_COMPLETE"
 INTERRUPTED = 130
@@ -50,11 +49,6 @@ def run(words: Sequence[str]) -> int:
         tell(str(error))
         return 1
     return 0
-
-
-def tell(text: str) -> None:
-    """Tell something beside the output."""
-    print(painted(f"{NAME}:", sys.stderr, fg="red", bold=True), text, file=sys.stderr)
 
 
 def _misused(error: Any) -> int:

@@ -3,13 +3,14 @@
 import http.client
 import json
 import os
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from puna.address import parse_address
 from puna.errors import BadSetting, NoServer, PunaError, Unreachable
 
+JSON = "application/json"
 CONNECT_SECONDS = 10.0
 # A store on a slow disk takes its time.
 ANSWER_SECONDS = 600.0
@@ -39,6 +40,25 @@ class Client:
         """What comes of a request."""
         return self._ask("POST", path, json.dumps(body).encode())
 
+    def delete(self, path: str, body: Mapping[str, Any]) -> Any:
+        """What comes of removing something."""
+        return self._ask("DELETE", path, json.dumps(body).encode())
+
+    def has(self, path: str) -> bool:
+        """Whether something is at a path."""
+        with self._asked("HEAD", path, None, self._patience, {}) as response:
+            if response.status == http.client.NOT_FOUND:
+                return False
+            self._understood(response.status, response.read() or b"{}")
+            return True
+
+    def upload(self, path: str, chunks: Iterable[bytes], size: int) -> None:
+        """Bring so many bytes."""
+        headers = {"content-type": "application/octet-stream", "content-length": str(size)}
+        with self._asked("POST", path, chunks, LINE_SECONDS, headers) as response:
+            done = response.status in (http.client.OK, http.client.CREATED)
+            self._understood(http.client.OK if done else response.status, response.read())
+
     def stream(
         self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
     ) -> Generator[Any]:
@@ -66,7 +86,7 @@ class Client:
         self,
         method: str,
         path: str,
-        body: bytes | None,
+        body: bytes | Iterable[bytes] | None,
         seconds: float,
         headers: Mapping[str, str],
     ) -> Generator[http.client.HTTPResponse]:
@@ -75,7 +95,9 @@ class Client:
         try:
             connection.connect()
             connection.sock.settimeout(seconds)
-            connection.request(method, path, body, {"content-type": "application/json", **headers})
+            # Who hangs up in the middle of a request has often said why.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                connection.request(method, path, body, {"content-type": JSON, **headers})
             yield connection.getresponse()
         except ConnectionRefusedError:
             raise NoServer(f"No server answers at {self.address}.") from None
@@ -86,7 +108,8 @@ class Client:
 
     def _understood(self, status: int, data: bytes) -> Any:
         try:
-            answer = json.loads(data)
+            # Where there is nothing to say, Ollama's API says nothing.
+            answer = json.loads(data or b"{}")
         except ValueError:
             answer = None
         match answer:

@@ -19,8 +19,8 @@ class Commands(TyperGroup):
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         for entry in COMMANDS:
-            also = f" Also: {', '.join(entry.aliases)}." if entry.aliases else ""
-            self.add_command(TyperCommand(entry.name, help=entry.help + also))
+            also = f" (also {', '.join(entry.aliases)})." if entry.aliases else "."
+            self.add_command(TyperCommand(entry.name, help=entry.help.removesuffix(".") + also))
             for alias in entry.aliases:
                 self.add_command(TyperCommand(alias, help=entry.help, hidden=True))
 

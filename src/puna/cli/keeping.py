@@ -7,10 +7,7 @@ import typer
 
 from puna.cli.client import Client
 from puna.cli.options import Host, Json, Model
-from puna.cli.tables import print_json, print_table, size_of, time_of
-
-# As many digits of a digest as tell revisions apart, and as Ollama shows.
-DIGITS = 12
+from puna.cli.tables import DIGITS, print_json, print_table, size_of, time_of
 
 
 def history(model: Model, host: Host = None, json: Json = False) -> None:

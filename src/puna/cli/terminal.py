@@ -6,6 +6,8 @@ from typing import Any, TextIO
 
 import typer
 
+NAME = "puna"
+
 
 def colourful(stream: TextIO) -> bool:
     """Whether colours are wanted: on a terminal that has them, unless NO_COLOR says otherwise."""
@@ -20,3 +22,8 @@ def moving(stream: TextIO | None = None) -> bool:
 def painted(text: str, stream: TextIO, **style: Any) -> str:
     """The text in a style, where the stream shows it."""
     return typer.style(text, **style) if colourful(stream) else text
+
+
+def tell(text: str) -> None:
+    """Tell something beside the output."""
+    print(painted(f"{NAME}:", sys.stderr, fg="red", bold=True), text, file=sys.stderr)

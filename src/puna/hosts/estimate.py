@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from puna.hosts.anatomy import Anatomy
-from puna.hosts.host import CPU, Device
+from puna.hosts.host import CPU, Device, Share
 from puna.protocol import Placement
 
 # Bytes and numbers of a block of each type that a cache may have.
@@ -89,6 +89,23 @@ class Need(msgspec.Struct, frozen=True):
 
 def _times(part: dict[str, int], factor: float) -> dict[str, int]:
     return {device: math.ceil(bytes * factor) for device, bytes in part.items()}
+
+
+def shares(
+    model: Anatomy, placement: Placement, devices: Sequence[Device], need: Need
+) -> dict[str, Share]:
+    """What each device has of a model."""
+    places = layer_devices(len(model.layers), placement, [one.name for one in gpus(devices)])
+    return {
+        name: Share(
+            layers=places[:-1].count(name),
+            weights=need.weights.get(name, 0),
+            cache=need.cache.get(name, 0),
+            work=need.work.get(name, 0),
+            own=need.own.get(name, 0),
+        )
+        for name in need.totals(devices)
+    }
 
 
 def gpus(devices: Sequence[Device]) -> tuple[Device, ...]:

@@ -1,6 +1,6 @@
 """What can start runners: this machine, or any other that keeps the same promise."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -54,12 +54,29 @@ class Wish(msgspec.Struct, frozen=True):
     pace: Pace = Pace()
 
 
+class Share(msgspec.Struct, frozen=True):
+    """What one device has of a model: layers, and bytes by what they are for.
+
+    `work` are the buffers of a step; `own` is what a process takes whatever it does.
+    """
+
+    layers: int = 0
+    weights: int = 0
+    cache: int = 0
+    work: int = 0
+    own: int = 0
+
+
 class Plan(msgspec.Struct, frozen=True):
-    """Where a model would go: what to load, and how many bytes that takes on each device."""
+    """Where a model would go: what to load, and how many bytes that takes on each device.
+
+    `shares` is the same in parts, as reckoned; what was measured may be more.
+    """
 
     load: Load
     bytes: dict[str, int]
     why: str = ""
+    shares: dict[str, Share] = {}
 
 
 class Host(Protocol):
@@ -71,6 +88,10 @@ class Host(Protocol):
 
     async def plan(self, wish: Wish, free: Mapping[str, int]) -> Plan:
         """The best placement in so many bytes of each device, or `NoRoom`."""
+        ...
+
+    async def suppose(self, wish: Wish, devices: Sequence[Device]) -> Plan:
+        """The best placement on devices that need not be there, reckoned alone, or `NoRoom`."""
         ...
 
     async def start(self, load: Load, seconds: float) -> Runner:

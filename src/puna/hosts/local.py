@@ -41,6 +41,10 @@ class LocalHost:
         """The best placement in so many free bytes of each device, or `NoRoom`."""
         return await self._reckoning.plan(wish, await self.devices(), free)
 
+    async def suppose(self, wish: Wish, devices: Sequence[Device]) -> Plan:
+        """The best placement on devices that need not be there, or `NoRoom`."""
+        return await self._reckoning.suppose(wish, devices)
+
     async def start(self, load: Load, seconds: float) -> Runner:
         """Start a process here and load into it."""
         kills = memory_kills()

@@ -11,7 +11,7 @@ from puna.engine.survey import Simulation
 from puna.errors import EngineFailed
 from puna.hosts.anatomy import Anatomy
 from puna.hosts.contents import REMEMBERED, Contents, stamp_of
-from puna.hosts.estimate import GPU_CONTEXT, Extras, Need, estimate
+from puna.hosts.estimate import GPU_CONTEXT, Extras, Need, estimate, shares
 from puna.hosts.host import CPU, Device, Plan, Wish
 from puna.hosts.measured import Measured
 from puna.hosts.placement import Placing
@@ -77,10 +77,25 @@ class Reckoning:
             exact = await self._need(load, estimated)
             need = self._measured.correct(load, exact.totals(devices))
             if all(size <= free.get(device, 0) for device, size in need.items()):
-                return Plan(load, need, why(model, placement, devices, need, free))
+                reason = why(model, placement, devices, need, free)
+                return Plan(load, need, reason, shares(model, placement, devices, exact))
             missed = missed.and_of(estimated, exact, need, devices)
         weigh = partial(missed.totals, model, extras, devices)
         raise no_room(Placing(model, wish, devices, free, cache(weigh)))
+
+    async def suppose(self, wish: Wish, devices: Sequence[Device]) -> Plan:
+        """The best placement by the header alone, since the engine cannot see such devices."""
+        model, extras = await asyncio.to_thread(self._contents.of, wish)
+        free = {device.name: device.free for device in devices}
+        weigh = partial(Missed().totals, model, extras, devices)
+        placing = Placing(model, wish, devices, free, cache(weigh))
+        placement = placing.best()
+        if placement is None:
+            raise no_room(placing)
+        need = estimate(model, placement, devices, extras)
+        bytes = need.totals(devices)
+        reason = why(model, placement, devices, bytes, free)
+        return Plan(_load(wish, placement), bytes, reason, shares(model, placement, devices, need))
 
     def remember(self, load: Load, memory: Mapping[str, int]) -> None:
         """A runner has measured what this load takes."""

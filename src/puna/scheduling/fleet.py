@@ -101,6 +101,7 @@ class Fleet:
                     runner=runner,
                     placement=berth.load.placement,
                     bytes=dict(residency.bytes),
+                    shares=berth.shares,
                     expires_at=_expiry(residency, now),
                     running=len(residency.jobs),
                     waiting=len(register.wanting(residency)),
@@ -156,7 +157,7 @@ class Fleet:
         self._touch()
 
     def _take(self, id: int, plan: Plan) -> None:
-        self._berths[id].load = plan.load
+        self._berths[id].load, self._berths[id].shares = plan.load, plan.shares
         self._table.planned(id, plan.bytes, time.monotonic())
 
     def start(self, id: int) -> None:

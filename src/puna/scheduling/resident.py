@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from puna.hosts.host import Wish
+from puna.hosts.host import Share, Wish
 from puna.models.model import Model
 from puna.protocol import Load, Placement, State
 from puna.runners.runner import Runner
@@ -21,6 +21,7 @@ class Resident:
     runner: Runner
     placement: Placement
     bytes: Mapping[str, int]
+    shares: Mapping[str, Share]
     expires_at: datetime | None
     running: int
     waiting: int
@@ -56,6 +57,7 @@ class Berth:
     wish: Wish
     model: Model
     load: Load | None = None
+    shares: Mapping[str, Share] = field(default_factory=dict[str, Share])
     runner: Runner | None = None
     began: float = 0.0
     ready: float = 0.0

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from puna.configuration import Configuration
 from puna.dialects.ollama.routes import routes as ollama_routes
+from puna.dialects.puna.placing import Placing
 from puna.dialects.puna.routes import routes as puna_routes
 from puna.errors import PunaError
 from puna.hosts.host import Host
@@ -34,9 +35,10 @@ def create_app(configuration: Configuration, host: Host | None = None) -> Starle
     keeping = Keeping(settings.history_revisions, settings.history_days)
     library = Library(Store(settings.store, keeping))
     history = History(settings)
+    host = host or LocalHost(journal, settings.engine)
     scheduler = Scheduler(
         library,
-        host or LocalHost(journal, settings.engine),
+        host,
         settings,
         remember=history.remember,
         emit=journal,
@@ -52,6 +54,7 @@ def create_app(configuration: Configuration, host: Host | None = None) -> Starle
         routes=[
             *ollama_routes(library, scheduler),
             *puna_routes(library, scheduler, history, configuration),
+            *Placing(library, scheduler, host, configuration).routes(),
         ],
         # The first is the outermost.
         middleware=[

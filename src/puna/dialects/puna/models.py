@@ -17,6 +17,7 @@ from puna.errors import ModelNotFound
 from puna.models.builtin_model import CRIA, builtin_model
 from puna.models.gc import collect, survey
 from puna.models.library import Library
+from puna.models.model import Model
 from puna.models.names import Name
 from puna.models.revisions import Revision
 from puna.scheduling.scheduler import Scheduler
@@ -48,6 +49,18 @@ class ToldRevision(msgspec.Struct, frozen=True):
     size: int
 
 
+class ToldModel(msgspec.Struct, frozen=True):
+    """One model; `size` is what its files take."""
+
+    name: str
+    digest: str
+    size: int
+    modified: datetime
+    builtin: bool
+    parameters: str
+    quantization: str
+
+
 @dataclass(frozen=True)
 class Keeping:
     """What is kept of models, for whoever looks after them."""
@@ -59,11 +72,18 @@ class Keeping:
         """Where one asks."""
         model = "/puna/v1/models/{name:path}"
         return [
+            Route("/puna/v1/models", self.models),
             Route(f"{model}/history", self.history),
             Route(f"{model}/rollback", self.rollback, methods=["POST"]),
             Route(f"{model}/reveal", self.reveal, methods=["POST"]),
             Route("/puna/v1/gc", self.collect, methods=["POST"]),
         ]
+
+    @scope("infer")
+    async def models(self, _: Request) -> Response:
+        """Every model: the built-in one first, then the latest."""
+        found = await asyncio.to_thread(self.library.all)
+        return _json({"models": [_listed(model) for model in found]})
 
     @scope("manage")
     async def history(self, request: Request) -> Response:
@@ -105,6 +125,18 @@ class Keeping:
                 "removed": not dry,
             }
         )
+
+
+def _listed(model: Model) -> ToldModel:
+    return ToldModel(
+        name=str(model.name),
+        digest=model.digest,
+        size=model.size,
+        modified=model.modified,
+        builtin=model.builtin,
+        parameters=model.details.parameter_size,
+        quantization=model.details.quantization,
+    )
 
 
 def _history(library: Library, name: Name) -> list[ToldRevision]:

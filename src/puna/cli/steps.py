@@ -1,0 +1,93 @@
+"""What takes time, step by step: a bar or a spinner on a terminal, a plain line each elsewhere."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any, Self
+
+from puna.cli.tables import size_of
+from puna.cli.terminal import moving
+
+# From this size on, a bar is worth looking at.
+LARGE = 8 << 20
+
+
+class Steps:
+    """Shows steps on the error stream, so that the output has only what comes of them."""
+
+    def __init__(self) -> None:
+        self._progress: Any = _progress() if moving(sys.stderr) else None
+        self._spinner: Any = None
+
+    def __enter__(self) -> Self:
+        if self._progress is not None:
+            self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._progress is not None:
+            if kind is None:
+                self._end_step()
+            self._progress.stop()
+
+    def step(self, text: str) -> None:
+        """Something has begun or is done."""
+        if self._progress is None:
+            print(text, file=sys.stderr, flush=True)
+            return
+        self._end_step()
+        self._spinner = self._progress.add_task(text, total=None)
+
+    def counted(self, text: str, size: int, portions: Iterable[bytes]) -> Iterator[bytes]:
+        """The portions, shown as they go by."""
+        if self._progress is None:
+            if size >= LARGE:
+                print(f"{text} ({size_of(size)})", file=sys.stderr, flush=True)
+            yield from portions
+            return
+        self._end_step()
+        task = self._progress.add_task(text, total=size)
+        for portion in portions:
+            yield portion
+            self._progress.advance(task, len(portion))
+
+    def _end_step(self) -> None:
+        if self._spinner is not None:
+            self._progress.update(self._spinner, total=1, completed=1)
+            self._spinner = None
+
+
+def _progress() -> Any:
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn
+
+    return Progress(
+        SpinnerColumn(finished_text="✓"),
+        TextColumn("{task.description}", markup=False),
+        *_columns(),
+        console=Console(stderr=True),
+    )
+
+
+def _columns() -> list[Any]:
+    """A bar with rate and time left, for what is counted."""
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        ProgressColumn,
+        Task,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+    from rich.text import Text
+
+    class Counted(ProgressColumn):
+        def __init__(self, column: Any) -> None:
+            super().__init__()
+            self._column = column
+
+        def render(self, task: Task) -> Any:
+            counted = task.total is not None and task.total > 1
+            return self._column.render(task) if counted else Text()
+
+    columns = BarColumn(), DownloadColumn(binary_units=True), TransferSpeedColumn()
+    return [Counted(column) for column in (*columns, TimeRemainingColumn())]

@@ -32,6 +32,8 @@ bench: $(READY)
 
 docs: $(READY)
 	$(BIN)/python scripts/check_links.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "The documentation is in build/docs/index.html."
 
 # Every property test, with many more examples than in `make test`, and ten minutes of guided
 # fuzzing of GGUF headers where atheris has a wheel (Linux on x86-64).

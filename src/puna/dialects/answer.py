@@ -6,7 +6,7 @@ ends what makes them. How they become bytes is each dialect's own `Renderer`.
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Mapping, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import aclosing
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -15,8 +15,13 @@ from starlette.types import Receive, Scope, Send
 
 from puna.errors import ErrorReport, PunaError
 
+# An extension that a server may offer: sends a piece of a chunked body past all layers, of which
+# none has a say in it. What a token costs is mostly its way out.
+STRAIGHT = "puna.straight"
+
 News = TypeVar("News")
 News_contra = TypeVar("News_contra", contravariant=True)
+SendPiece = Callable[[bytes], Awaitable[None]]
 
 
 class Renderer(Protocol[News_contra]):
@@ -55,16 +60,16 @@ class Answer(Response, Generic[News]):
             async with asyncio.TaskGroup() as group:
                 watch = group.create_task(_watch(receive))
                 # A task of its own, so that news wakes it alone, and not all that is around it.
-                group.create_task(self._work(send, watch))
+                group.create_task(self._work(send, _straight(scope, send), watch))
         except* _ClientLeft:
             pass
 
-    async def _work(self, send: Send, watch: asyncio.Task[None]) -> None:
+    async def _work(self, send: Send, straight: SendPiece, watch: asyncio.Task[None]) -> None:
         async with aclosing(self._news):
-            await self._answer(send)
+            await self._answer(send, straight)
         watch.cancel()
 
-    async def _answer(self, send: Send) -> None:
+    async def _answer(self, send: Send, straight: SendPiece) -> None:
         raise NotImplementedError
 
     async def _refuse(self, send: Send, report: ErrorReport) -> None:
@@ -75,7 +80,7 @@ class Answer(Response, Generic[News]):
 class StreamedAnswer(Answer[News]):
     """Sends each piece as it comes."""
 
-    async def _answer(self, send: Send) -> None:
+    async def _answer(self, send: Send, straight: SendPiece) -> None:
         render = self._renderer.render
         started = False
         last = b""
@@ -86,7 +91,7 @@ class StreamedAnswer(Answer[News]):
                 if not started:
                     await send(_start(200, self._renderer.media_type))
                     started = True
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                await straight(piece)
         except PunaError as error:
             if not started:
                 await self._refuse(send, error.report())
@@ -98,7 +103,7 @@ class StreamedAnswer(Answer[News]):
 class WholeAnswer(Answer[News]):
     """Sends everything at once when it is there."""
 
-    async def _answer(self, send: Send) -> None:
+    async def _answer(self, send: Send, straight: SendPiece) -> None:
         try:
             pieces = [self._renderer.render(news) async for news in self._news]
         except PunaError as error:
@@ -112,6 +117,16 @@ def retry_headers(report: ErrorReport) -> dict[str, str]:
     if report.kind != "busy":
         return {}
     return {"retry-after": str(max(1, math.ceil(report.retry_after or 1)))}
+
+
+def _straight(scope: Scope, send: Send) -> SendPiece:
+    """The server's own way for pieces; where it offers none, the one that all else takes."""
+
+    async def through_all_layers(piece: bytes) -> None:
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+
+    offered = scope.get("extensions", {}).get(STRAIGHT)
+    return offered["send"] if offered else through_all_layers
 
 
 def _start(

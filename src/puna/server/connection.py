@@ -1,12 +1,15 @@
 """One connection: uvicorn's, with bounds for how large a request's head is and how long it takes.
 
-Only when there is a whole head is there a request, and `bounds.py` can look at it.
+Only when there is a whole head is there a request, and `bounds.py` can look at it. The pieces of a
+streamed answer need no layer's look: they may go straight to the socket.
 """
 
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from puna.dialects.answer import STRAIGHT
 
 MOST_HEAD_BYTES = 128 << 10
 HEAD_SECONDS = 30.0
@@ -39,7 +42,10 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """A head has ended."""
         self._forget_head()
+        before = self.cycle
         super().on_headers_complete()
+        if self.cycle is not before:
+            self.scope["extensions"] = {STRAIGHT: {"send": Straight(self.cycle).send}}
 
     def data_received(self, data: bytes) -> None:
         """Parse what has come; a head that has not ended with it has grown by it."""
@@ -64,3 +70,20 @@ class Connection(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+class Straight:
+    """The way of a chunked answer's pieces past all that its head and its end go through."""
+
+    __slots__ = ("_cycle",)
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle = cycle
+
+    async def send(self, piece: bytes) -> None:
+        """Send a piece of the body; one that is slow to read is waited for."""
+        cycle = self._cycle
+        if cycle.flow.write_paused and not cycle.disconnected:
+            await cycle.flow.drain()
+        if not cycle.disconnected:
+            cycle.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))

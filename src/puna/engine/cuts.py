@@ -41,13 +41,15 @@ def _typical(candidates: Candidates, share: float) -> Candidates:
     surprise = np.float32(math.log(mass) + candidates.peak) - candidates.logits
     expected = np.float32(total(weights * surprise) / mass)
     nearness = -np.abs(surprise - expected)
-    return candidates.keep(leading(nearness, weights, share * mass, beyond=True))
+    return candidates.keep(
+        leading(Candidates(nearness), weights.__getitem__, share * mass, beyond=True)
+    )
 
 
 def _nucleus(candidates: Candidates, share: float) -> Candidates:
     """The likeliest tokens that together have at least this share of the probability."""
-    weights = candidates.weights()
-    return candidates.keep(leading(candidates.logits, weights, share * total(weights)))
+    mass = share * candidates.mass()
+    return candidates.keep(leading(candidates, candidates.weights_at, mass))
 
 
 def _without_top_choices(candidates: Candidates, threshold: float) -> Candidates:

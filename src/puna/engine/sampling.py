@@ -104,26 +104,30 @@ class Sampler:
 
         The logits are changed and put back meanwhile: no one else may read them at the time.
         """
-        left, weights = self.choices(logits, mask)
+        row = None if self._logprobs is None else Candidates(logits)
+        left, weights = self.choices(logits, mask, row)
         place = pick(weights, uniform(self._seed, self._outputs, "token"))
         token = left.id_at(place)
         if self._sampling.mirostat:
             self._surprise = (token, math.log2(total(weights) / float(weights[place])))
-        if self._logprobs is None:
+        if row is None or self._logprobs is None:
             return Drawn(token)
-        scale = Scale(Candidates(logits), self._logprobs)
+        scale = Scale(row, self._logprobs)
         return Drawn(token, scale.of(token), scale.top)
 
-    def choices(self, logits: Logits, mask: Mask | None = None) -> tuple[Candidates, Weights]:
+    def choices(
+        self, logits: Logits, mask: Mask | None = None, row: Candidates | None = None
+    ) -> tuple[Candidates, Weights]:
         """The tokens from which the next one is drawn, and what each weighs.
 
-        Their logits may be those of the row, from which all adjustments are gone by then.
+        `row` is all of them as the model has them, where that is known already. The logits of what
+        is left may be those of the row, from which all adjustments are gone by then.
         """
         ends = self._ends.banned(self._outputs)
         # Where a constraint leaves only tokens that end, an end comes however short it is.
         for banned in (ends, ends[:0]) if ends.size else (ends,):
-            with self._adjusted(logits, banned):
-                candidates = self._candidates(logits, mask)
+            with self._adjusted(logits, banned) as adjusted:
+                candidates = self._candidates(logits, mask, None if adjusted else row)
                 if candidates.peak > -math.inf:
                     return self._left(candidates)
         if Candidates(logits).peak == -math.inf:
@@ -144,7 +148,8 @@ class Sampler:
         self._mu = mu
 
     @contextmanager
-    def _adjusted(self, logits: Logits, banned: Indices) -> Generator[None]:
+    def _adjusted(self, logits: Logits, banned: Indices) -> Generator[bool]:
+        """Adjust the logits in this block; whether there was anything to adjust."""
         before: list[tuple[Indices, Logits]] = []
 
         def adjust(tokens: Indices, adjusted: Logits) -> None:
@@ -162,17 +167,19 @@ class Sampler:
                 adjust(tokens, logits[tokens] - losses)
             if banned.size:
                 adjust(banned, np.full(banned.size, -np.inf, np.float32))
-            yield
+            yield bool(before)
         finally:
             for tokens, values in reversed(before):
                 logits[tokens] = values
 
-    def _candidates(self, logits: Logits, mask: Mask | None) -> Candidates:
+    def _candidates(self, logits: Logits, mask: Mask | None, row: Candidates | None) -> Candidates:
         if self._likeliest and (likeliest := _likeliest(logits, mask)) is not None:
             return likeliest
         tokens = self._biases.allowed
         if mask is None:
-            return Candidates(logits) if tokens is None else Candidates(logits[tokens], tokens)
+            if tokens is None:
+                return row or Candidates(logits)
+            return Candidates(logits[tokens], tokens)
         bits = _bits(mask, self._vocabulary)
         if tokens is not None:
             tokens = tokens[_among(bits, tokens)]
@@ -180,7 +187,7 @@ class Sampler:
         wanted = 0 if self._sampling.mirostat else self._sampling.top_k
         if wanted and np.bitwise_count(mask.view(np.uint32)).sum() > _FEW:
             # The best of those allowed are among the best of all, if enough of these are allowed.
-            best = Candidates(logits).best(4 * wanted)
+            best = (row or Candidates(logits)).best(4 * wanted)
             best = best[_among(bits, best)]
             if best.size >= wanted:
                 return Candidates(logits[best], best)

@@ -18,8 +18,8 @@ _log = structlog.get_logger("puna")
 _logged: set[str] = set()
 _MOST_LOGGED = 1000
 
-# What only a request may say.
-_KNOWN: Mapping[str, Parameter] = {
+# Every option; the last two only a request may say.
+OPTIONS: Mapping[str, Parameter] = {
     **PARAMETERS,
     "dry_breakers": Parameter("dry_breakers", "texts", 1, 64),
     "ignore_eos": Parameter("ignore_eos", "switch"),
@@ -46,10 +46,10 @@ class Options:
         }
         self._values: dict[str, Any] = {
             name: known.checked(_lenient(name, said[name]))
-            for name, known in _KNOWN.items()
+            for name, known in OPTIONS.items()
             if name in said
         }
-        self.warnings = tuple(_warning(name) for name in said if name not in _KNOWN)
+        self.warnings = tuple(_warning(name) for name in said if name not in OPTIONS)
 
     def sampling(self) -> Sampling:
         """How tokens are drawn."""

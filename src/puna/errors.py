@@ -222,6 +222,10 @@ class NoServer(Unreachable):
     mend = "`puna serve` starts one."
 
 
+class NotStarted(PunaError):
+    """A server could not be started in the background; the message carries what it said."""
+
+
 class Unprotected(PunaError):
     """The server would be open to anybody who can reach the machine."""
 

@@ -1,13 +1,14 @@
 """Speaks to a running server: a request, and the JSON that it is answered with."""
 
 import http.client
+import ipaddress
 import json
 import os
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from puna.address import parse_address
+from puna.address import is_number, parse_address
 from puna.errors import BadSetting, NoServer, PunaError, Unreachable
 
 JSON = "application/json"
@@ -67,9 +68,23 @@ class Client:
         with self._asked("POST", path, data, LINE_SECONDS, headers or {}) as response:
             if response.status != http.client.OK:
                 self._understood(response.status, response.read())
-            for line in response:
+            for line in _lines(response):
                 if line.strip():
                     yield self._understood(response.status, line)
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """The server's host and port."""
+        return self._host, self._port
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the address is one of this machine alone, where a server can be started."""
+        if self._secure:
+            return False
+        if is_number(self._host):
+            return ipaddress.ip_address(self._host).is_loopback
+        return self._host.lower() == "localhost"
 
     @property
     def address(self) -> str:
@@ -119,6 +134,15 @@ class Client:
                 return answer  # pyright: ignore[reportUnknownVariableType] - it is JSON
             case _:
                 raise Unreachable(f"What answers at {self.address} is no Puna server ({status}).")
+
+
+def _lines(response: http.client.HTTPResponse) -> Generator[bytes]:
+    """Each line as it comes. The response's own way to read lines takes a broken end for one."""
+    rest = b""
+    while data := response.read1():
+        *lines, rest = (rest + data).split(b"\n")
+        yield from lines
+    yield rest
 
 
 def _found(address: str | None, environment: Mapping[str, str]) -> tuple[bool, str, int]:

@@ -5,6 +5,7 @@ tests/cli/test_snapshots.py); nothing else is needed. It is a function that
 typer understands, or a `typer.Typer` with commands of its own (`puna engine build`). `help` is the
 first line of its docstring, or of the Typer's help, so that listing the commands imports none of
 them: a command's module is imported when the command is called, and with it only what it needs.
+A function's attribute `kind` is the class of its command, where typer's own does not do.
 What is slow to import and not always needed belongs into its functions, not to the module's head.
 """
 
@@ -21,6 +22,7 @@ class Entry(NamedTuple):
 
 
 COMMANDS = (
+    Entry("run", "puna.cli.run:run", "Talk with a model, or ask it one thing."),
     Entry("serve", "puna.cli.serve:serve", "Start the server."),
     Entry("create", "puna.cli.create:create", "Make a model of files, or of another one."),
     Entry("show", "puna.cli.show:show", "Show what is known of a model."),

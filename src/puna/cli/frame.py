@@ -39,7 +39,7 @@ def loaded(name: str) -> Any:
         found.rich_markup_mode = None
         return typer.main.get_group(found)
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-    alone.command(name)(found)
+    alone.command(name, cls=getattr(found, "kind", TyperCommand))(found)
     return typer.main.get_command(alone)
 
 

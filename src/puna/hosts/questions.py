@@ -14,7 +14,8 @@ from puna.errors import EngineFailed, ReportedError
 from puna.protocol import Load
 from puna.runners.process import RunnerProcess
 
-COMMAND = (sys.executable, "-m", "puna.engine.survey")
+# Not from the folder that the server was started in: what lies there is not Puna.
+COMMAND = (sys.executable, "-P", "-m", "puna.engine.survey")
 # A GPU's driver may take many seconds to wake up.
 SECONDS = 60.0
 

@@ -5,13 +5,14 @@ their own, so that a slow terminal or disk holds up nobody; if it is stuck, line
 """
 
 import logging
+import os
 import queue
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import msgspec
 import structlog
@@ -22,6 +23,8 @@ from structlog.types import Processor
 from puna.settings import Settings
 
 UNWRITTEN_LINES = 50_000
+# Where a server in the background says what comes before the log and what cannot be logged.
+BACKGROUND = "background.log"
 SHARED: tuple[Processor, ...] = (
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -46,7 +49,10 @@ class _Queue(QueueHandler):
 def logging_to(folder: Path, settings: Settings) -> Generator[None]:
     """Log in this block; files go into the folder."""
     # Files come first: what was seen on a terminal is in them, even when the server is killed.
-    outlets = [*_files(folder, settings), _stream()]
+    outlets = _files(folder, settings)
+    # A file beside the log has its lines already, and would grow for ever.
+    if not _is(sys.stderr, folder / BACKGROUND):
+        outlets.append(_stream())
     lines: queue.Queue[Any] = queue.Queue(UNWRITTEN_LINES)
     listener = QueueListener(lines, *outlets)
     root = logging.getLogger()
@@ -79,6 +85,13 @@ def set_level(settings: Settings) -> None:
     """Log what is as grave as asked for; of other libraries only what is worth a warning."""
     logging.getLogger("puna").setLevel(settings.log_level.upper())
     logging.getLogger().setLevel(max(logging.WARNING, logging.getLogger("puna").level))
+
+
+def _is(stream: TextIO, file: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), file.stat())
+    except (OSError, ValueError):
+        return False
 
 
 def _stream() -> logging.Handler:

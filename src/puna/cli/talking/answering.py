@@ -10,7 +10,9 @@ from uuid import uuid4
 
 from puna.cli.client import Client
 from puna.cli.talking.display import Display
+from puna.cli.talking.facts import Facts
 from puna.cli.talking.figures import figures
+from puna.cli.talking.pictures import Pictured, pictured
 from puna.cli.talking.screen import Screen
 from puna.cli.talking.waiting import told
 from puna.cli.talking.wishes import Message, Wishes
@@ -35,7 +37,7 @@ class Reply:
 
     def add(self, line: dict[str, Any]) -> Message:
         """Take a line of the answer; the message in it."""
-        message = line.get("message") or {}
+        message: Message = line.get("message") or {}
         self.text += message.get("content") or ""
         self.thinking += message.get("thinking") or ""
         self.calls += message.get("tool_calls") or ()
@@ -60,6 +62,15 @@ def stoppable() -> Generator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def question(text: str, known: Facts, screen: Screen) -> Message:
+    """What a user says, with the images that it names if the model sees."""
+    found = pictured(text) if known.sees else Pictured(text)
+    for path in found.paths:
+        screen.tell(f"Added image '{path}'")
+    images = {"images": found.images} if found.images else {}
+    return {"role": "user", "content": found.text, **images}
 
 
 def answer(client: Client, wishes: Wishes, messages: Sequence[Message], screen: Screen) -> Reply:

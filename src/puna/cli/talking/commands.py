@@ -3,15 +3,12 @@
 from collections.abc import Callable, Iterable
 
 from puna.cli.client import Client
-from puna.cli.talking.completing import Words
 from puna.cli.talking.helping import TOPICS, help_on
 from puna.cli.talking.setting import SETTABLE, settle
 from puna.cli.talking.showing import SHOWN, show
 from puna.cli.talking.talk import Talk
 from puna.errors import PunaError
 from puna.models.parameters import PARAMETERS
-
-MODELS = ("/load", "/save")
 
 
 def obey(talk: Talk, line: str) -> bool:
@@ -27,27 +24,32 @@ def obey(talk: Talk, line: str) -> bool:
     return True
 
 
-def words(client: Client) -> Words:
-    """The commands with what may stand behind each."""
+def following(client: Client, before: list[str]) -> Iterable[str]:
+    """What may stand behind these words of a command."""
+    match before:
+        case []:
+            return COMMANDS
+        case ["/set"]:
+            return SETTABLE
+        case ["/set", "parameter"]:
+            return PARAMETERS
+        case ["/show"]:
+            return SHOWN
+        case ["/?" | "/help"]:
+            return TOPICS
+        case ["/load" | "/save"]:
+            return model_names(client)
+        case _:
+            return ()
 
-    def models() -> Iterable[str]:
-        try:
-            return [model["name"].removesuffix(":latest") for model in _models(client)]
-        except PunaError:
-            return []
 
-    deeper: Words = {
-        "/set": dict.fromkeys(SETTABLE) | {"parameter": dict.fromkeys(PARAMETERS)},
-        "/show": dict.fromkeys(SHOWN),
-        "/?": dict.fromkeys(TOPICS),
-        "/help": dict.fromkeys(TOPICS),
-        **dict.fromkeys(MODELS, models),
-    }
-    return {**dict.fromkeys(COMMANDS), **deeper}
-
-
-def _models(client: Client) -> Iterable[dict[str, str]]:
-    return client.get("/api/tags")["models"]
+def model_names(client: Client) -> Iterable[str]:
+    """The models that there are, as far as the server tells."""
+    try:
+        models: list[dict[str, str]] = client.get("/api/tags")["models"]
+    except PunaError:
+        return ()
+    return [model["name"].removesuffix(":latest") for model in models]
 
 
 def _load(talk: Talk, name: str) -> None:

@@ -148,6 +148,6 @@ class Display:
 
 
 def _call(call: Mapping[str, Any]) -> str:
-    function = call.get("function") or {}
+    function: Mapping[str, Any] = call.get("function") or {}
     arguments = json.dumps(function.get("arguments") or {}, ensure_ascii=False)
     return f"calls {function.get('name', '')}({arguments})"

@@ -3,6 +3,7 @@
 import sys
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.application import get_app
 from prompt_toolkit.completion import Completer
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -13,7 +14,7 @@ from puna.cli.talking.remembered import Remembered
 
 PROMPT = ">>> "
 CONTINUED = "... "
-PLACEHOLDER: StyleAndTextTuples = [("ansibrightblack", "Send a message (/? for help)")]
+PLACEHOLDER = "Send a message (/? for help)"
 QUOTES = '"""'
 # After these words several lines may begin too.
 QUOTED_COMMAND = "/set system"
@@ -45,6 +46,9 @@ class Keyboard:
     """Asks for one line, or several, after the other."""
 
     def __init__(self, history: Remembered, completer: Completer) -> None:
+        output = Vt100_Output.from_pty(sys.stdout)
+        # What asks the terminal where its cursor is may be answered into a later line.
+        output.enable_cpr = False
         self._session: PromptSession[str] = PromptSession(
             PROMPT,
             history=history,
@@ -54,17 +58,21 @@ class Keyboard:
             # The key of Enter decides whether the text is whole.
             multiline=True,
             prompt_continuation=CONTINUED,
-            placeholder=PLACEHOLDER,
+            placeholder=_placeholder,
             key_bindings=_keys(),
             enable_suspend=True,
             reserve_space_for_menu=0,
-            # What asks the terminal where its cursor is may be answered into a later line.
-            output=Vt100_Output.from_pty(sys.stdout, enable_cpr=False),
+            output=output,
         )
 
     def ask(self) -> str:
         """What is typed next; EOFError for Ctrl-D, Dropped for Ctrl-C."""
         return self._session.prompt()
+
+
+def _placeholder() -> StyleAndTextTuples:
+    # Of a line that was left empty, nothing stays.
+    return [] if get_app().is_done else [("ansibrightblack", PLACEHOLDER)]
 
 
 def _keys() -> KeyBindings:

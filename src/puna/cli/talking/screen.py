@@ -12,7 +12,7 @@ USUAL_WIDTH = 80
 
 
 class Screen:
-    """The streams of this process: what is said goes to the one, what is told beside to the other."""
+    """The streams of this process: one for what is said, one for what is told beside."""
 
     def __init__(self) -> None:
         able = os.environ.get("TERM") != "dumb"

@@ -1,14 +1,12 @@
 """A talk with a model: with whom, how, and what has been said."""
 
 import sys
-from typing import Any
 
 from puna.cli.client import Client
-from puna.cli.talking.answering import answer, load, stoppable
+from puna.cli.talking.answering import answer, load, question, stoppable
 from puna.cli.talking.display import Display
 from puna.cli.talking.facts import Facts, facts
 from puna.cli.talking.keyboard import PROMPT
-from puna.cli.talking.pictures import pictured
 from puna.cli.talking.remembered import Remembered
 from puna.cli.talking.screen import Screen
 from puna.cli.talking.wishes import Message, Wishes
@@ -48,18 +46,12 @@ class Talk:
 
     def ask(self, text: str) -> None:
         """Ask something, and show the answer."""
-        question: dict[str, Any] = {"role": "user", "content": text}
-        if self.facts.sees:
-            found = pictured(text)
-            for path in found.paths:
-                self.screen.tell(f"Added image '{path}'")
-            if found.images:
-                question |= {"content": found.text, "images": found.images}
-        reply = answer(self.client, self.wishes, [*self.messages, question], self.screen)
+        asked = question(text, self.facts, self.screen)
+        reply = answer(self.client, self.wishes, [*self.messages, asked], self.screen)
         print(flush=True)
         # What was stopped before anything came was not said.
         if reply.message is not None:
-            self.messages += [question, reply.message]
+            self.messages += [asked, reply.message]
 
     def _recall(self, message: Message) -> None:
         match message:

@@ -1,9 +1,10 @@
 """The turns of a talk in a terminal: what is typed is a command, or said to the model."""
 
+from functools import partial
 from pathlib import Path
 
 from puna.cli.client import Client
-from puna.cli.talking.commands import COMMANDS, obey, words
+from puna.cli.talking.commands import COMMANDS, following, obey
 from puna.cli.talking.completing import Completing
 from puna.cli.talking.facts import Facts
 from puna.cli.talking.keyboard import Dropped, Keyboard, unquoted
@@ -22,7 +23,7 @@ def converse(client: Client, wishes: Wishes, known: Facts, home: Path) -> None:
     history = Remembered(home / "history")
     talk = Talk(client, wishes, known, Screen(), history)
     talk.begin()
-    keyboard = Keyboard(history, Completing(words(client)))
+    keyboard = Keyboard(history, Completing(partial(following, client)))
     while True:
         try:
             if not _turn(talk, keyboard.ask()):

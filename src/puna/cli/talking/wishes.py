@@ -37,10 +37,7 @@ class Wishes:
         """The body of a request that goes on with a conversation."""
         system = [{"role": "system", "content": self.system}] if self.system else []
         asked = {"messages": [*system, *messages], "format": self.format, "think": self.think}
-        return {
-            **self.load(),
-            **{name: value for name, value in asked.items() if value is not None},
-        }
+        return self.load() | {name: value for name, value in asked.items() if value is not None}
 
     def load(self) -> Message:
         """The body of a request that only has the model loaded."""

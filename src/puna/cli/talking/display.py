@@ -142,9 +142,10 @@ class Display:
     def _write(self, text: str) -> None:
         if not text:
             return
-        self._stream.write(text)
+        # First, since Ctrl-C may come as soon as it is seen.
         if seen := _STYLES.sub("", text):
             self._last = seen[-1]
+        self._stream.write(text)
 
 
 def _call(call: Mapping[str, Any]) -> str:

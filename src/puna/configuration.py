@@ -74,6 +74,21 @@ class Configuration:
             hear(self.settings)
         return waiting
 
+    def shadowed(self) -> list[tuple[str, list[str]]]:
+        """Where sources say different things of a setting: which wins, and over which."""
+        sources = [
+            _of_file(_file(self._file, self._environment)),
+            *(_of_environment(self._environment, strength) for strength in (1, 0)),
+            {name: (value, flag(name)) for name, value in self._flags.items()},
+        ]
+        found: list[tuple[str, list[str]]] = []
+        for name in Settings.model_fields:
+            *weaker, (value, winner) = [(None, ""), *(one[name] for one in sources if name in one)]
+            others = [origin for said, origin in weaker if origin and str(said) != str(value)]
+            if others:
+                found.append((winner, others))
+        return found
+
     def told(self) -> list[Told]:
         """Every setting as people may see it; of a secret only that there is one."""
         values = self.settings.model_dump(mode="json")
@@ -130,12 +145,15 @@ def _known(name: str, path: Path) -> str:
     return plain
 
 
-def _of_environment(environment: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
+def _of_environment(
+    environment: Mapping[str, str], strength: int | None = None
+) -> dict[str, tuple[Any, str]]:
+    """What the environment says; with a strength, only by the variables of that place."""
     return {
         name: (value, variable)
         for name in Settings.model_fields
-        for variable in reversed(Settings.environment(name))
-        if (value := _value(environment, variable))
+        for place, variable in reversed([*enumerate(Settings.environment(name))])
+        if strength in (None, place) and (value := _value(environment, variable))
     }
 
 

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from puna import __version__
 from puna.configuration import Configuration
 from puna.dialects.puna.models import Keeping
 from puna.dialects.scopes import scope
@@ -43,6 +44,7 @@ class Telling:
             Route("/puna/v1/jobs/{id}", self.job),
             Route("/api/progress/{id}", self.progress),
             Route("/puna/v1/settings", self.settings),
+            Route("/puna/v1/version", self.version),
         ]
 
     @scope("manage")
@@ -68,6 +70,11 @@ class Telling:
     async def settings(self, _: Request) -> Response:
         """Every setting with where its value came from."""
         return _json({"settings": self.configuration.told()})
+
+    @scope("infer")
+    async def version(self, _: Request) -> Response:
+        """Puna's own version; what `/api/version` tells is the release of Ollama's API."""
+        return _json({"version": __version__})
 
     async def _job(self, id: str) -> JobRecord:
         record = self.scheduler.job(id) or await self.history.find(id)

@@ -1,0 +1,1 @@
+"""What `puna doctor` looks at."""

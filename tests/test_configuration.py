@@ -72,6 +72,9 @@ def test_values_are_what_ollama_takes_for_its_names() -> None:
             "OLLAMA_GPU_OVERHEAD": "1000",
             "OLLAMA_MODELS": "/models",
             "OLLAMA_CONTEXT_LENGTH": "",
+            "OLLAMA_SCHED_SPREAD": "1",
+            "PUNA_TENSOR_SPLIT": "3, 1.5",
+            "PUNA_SPLIT_MODE": "row",
         }
     ).settings
     assert settings.address == ("0.0.0.0", 8080)
@@ -87,12 +90,14 @@ def test_values_are_what_ollama_takes_for_its_names() -> None:
     assert settings.gpu_overhead == 1000
     assert settings.models == Path("/models")
     assert settings.context is None
+    assert settings.spread
+    assert (settings.tensor_split, settings.split_mode) == ((3.0, 1.5), "row")
 
 
 def test_a_variable_that_is_nothings_name_is_told_with_the_nearest_that_is() -> None:
-    warnings = read(environment={"PUNA_CONTEXTS": "1", "OLLAMA_SCHED_SPREAD": "1"}).warnings
+    warnings = read(environment={"PUNA_CONTEXTS": "1", "OLLAMA_NEW_ENGINE": "1"}).warnings
     assert warnings == (
-        "OLLAMA_SCHED_SPREAD has no counterpart in Puna and no effect.",
+        "OLLAMA_NEW_ENGINE has no counterpart in Puna and no effect.",
         "PUNA_CONTEXTS is no setting and has no effect. Did you mean PUNA_CONTEXT?",
     )
 

@@ -10,6 +10,8 @@ from puna.units import read_duration, read_size, write_duration, write_size
 
 CacheType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
 
+SplitMode = Literal["none", "layer", "row", "tensor"]
+
 DAY = 86_400.0
 
 
@@ -41,6 +43,13 @@ def _listed(value: object) -> object:
     return tuple(part for one in value.split(",") if (part := one.strip()))
 
 
+def _some(parts: tuple[float, ...]) -> tuple[float, ...]:
+    """Parts of a whole, of which something must be."""
+    if parts and not sum(parts):
+        raise ValueError("of the parts one must be more than 0")
+    return parts
+
+
 _SECONDS = PlainSerializer(write_duration, return_type=str, when_used="json")
 _BYTES = PlainSerializer(write_size, return_type=str, when_used="json")
 
@@ -61,5 +70,12 @@ Port = Annotated[
 Folder = Annotated[Path, AfterValidator(Path.expanduser)]
 SomePath = Annotated[Folder | None, BeforeValidator(_auto)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Part = Annotated[float, Field(ge=0, le=1e6)]
+Parts = Annotated[
+    tuple[Part, ...],
+    Field(max_length=16),
+    BeforeValidator(_listed),
+    AfterValidator(_some),
+]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], _switch(on="debug", off="info")]
 FlashAttention = Annotated[Literal["auto", "on", "off"], _switch(on="on", off="off")]

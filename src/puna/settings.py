@@ -20,12 +20,14 @@ from puna.kinds import (
     LoadSeconds,
     LogLevel,
     Names,
+    Parts,
     Port,
     Seconds,
     SomeBytes,
     SomeInteger,
     SomePath,
     SomeSeconds,
+    SplitMode,
 )
 from puna.protocol import Pace
 
@@ -99,6 +101,15 @@ class Settings(BaseModel):
     cache_type: CacheType = setting("f16", "How the KV cache is stored.", "OLLAMA_KV_CACHE_TYPE")
     flash_attention: FlashAttention = setting(
         "auto", "Whether attention is computed the flash way.", "OLLAMA_FLASH_ATTENTION"
+    )
+    split_mode: SplitMode = setting(
+        "layer", "How a model lies on several GPUs: by layers, rows or tensors, or on one alone."
+    )
+    tensor_split: Parts = setting(
+        (), "What part of a model each GPU has, such as 3,1; by default, by their free memory."
+    )
+    spread: bool = setting(
+        False, "Use all GPUs also for what one of them could hold.", "OLLAMA_SCHED_SPREAD"
     )
     whole_prompt: int = setting(
         256, "A prompt up to so many tokens goes in at once.", ge=1, le=16_384

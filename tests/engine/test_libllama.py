@@ -1,16 +1,22 @@
 """The library is the one that the binding was written for, or it is refused by name."""
 
+import ctypes as C
 import subprocess
 import sys
+from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from puna.engine import abi, libllama
 from puna.engine.libllama import Library, open_library
+from puna.engine.model import Model
 from puna.engine.origin import BUILD_FILE, embedded, native
 from puna.errors import EngineMismatch
+from puna.protocol import Placement
 
 
 @pytest.fixture
@@ -125,3 +131,26 @@ def test_the_librarys_errors_are_kept_until_somebody_asks(tmp_path: Path) -> Non
     with pytest.raises(BadModelFile, match=r"other\.gguf: invalid magic"):
         Model(library, (str(other),), Placement())
     assert library.complaints() == []
+
+
+def test_a_split_between_gpus_is_handed_to_the_library(shape: Callable[[str], Path]) -> None:
+    library = open_library()
+    heard: list[tuple[int, int, list[float]]] = []
+
+    class Hearing:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(library.call, name)
+
+        def llama_model_load_from_file(self, path: bytes, params: Any) -> Any:
+            parts = C.cast(params.tensor_split, C.POINTER(C.c_float))[:3]
+            heard.append((params.split_mode, params.main_gpu, parts))
+            # Without a GPU, the library refuses to split by tensors.
+            params.split_mode = abi.LlamaSplitMode.LAYER
+            return library.call.llama_model_load_from_file(path, params)
+
+    for number, mode in enumerate(("none", "layer", "row", "tensor")):
+        placement = Placement(split_mode=mode, main_gpu=0, tensor_split=(3.0, 1.5), gpu_layers=0)
+        hearing = copy(library)
+        vars(hearing)["call"] = Hearing()
+        Model(hearing, (str(shape("llama")),), placement).close()
+        assert heard[-1] == (number, 0, [3.0, 1.5, 0.0])

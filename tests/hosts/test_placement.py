@@ -66,7 +66,9 @@ def rank(question: Placing) -> tuple[int, ...]:
     names = [device.name for device in question.devices if device.kind == "gpu"]
     places = layer_devices(len(question.model.layers), best, names)
     count = sum(place != "CPU" for place in places)
-    together = len({*places} - {"CPU"}) == 1 or bool(question.wish.tensor_split)
+    together = len({*places} - {"CPU"}) == 1 or bool(
+        question.wish.tensor_split or question.wish.spread
+    )
     return (count, together, best.context, best.sequences, cells(question.model, best)[1])
 
 
@@ -89,6 +91,7 @@ wishes = st.builds(
     main_gpu=st.integers(0, 3),
     tensor_split=st.sampled_from([(), (), (1.0, 2.0), (0.5, 0.0, 0.5)]),
     split_mode=st.sampled_from(["layer", "layer", "none", "row"]),
+    spread=st.booleans(),
     cache_type=st.sampled_from(["f16", "q8_0"]),
     flash_attention=st.sampled_from(["auto", "auto", "off"]),
 )
@@ -174,6 +177,27 @@ def test_a_model_too_large_for_one_gpu_is_split_by_what_is_free() -> None:
 def test_a_given_split_is_kept() -> None:
     wish = Wish(("m.gguf",), context=8192, tensor_split=(1.0, 2.0))
     assert layers_of(asked({}, "two_gpus", wish)) == {"CUDA0": 11, "CUDA1": 22}
+
+
+def test_what_is_to_be_spread_is_on_all_gpus_although_one_could_hold_it() -> None:
+    wish = Wish(("m.gguf",), context=8192, spread=True)
+    assert layers_of(asked({"CUDA0": 16.0, "CUDA1": 8.0}, "two_gpus", wish)) == {
+        "CUDA0": 22,
+        "CUDA1": 11,
+    }
+    assert layers_of(asked({}, "one_gpu", wish)) == {"CUDA0": 33}
+    alone = replace(wish, split_mode="none", main_gpu=1)
+    assert layers_of(asked({"CUDA1": 12.0}, "two_gpus", alone)) == {"CUDA1": 33}
+
+
+def test_a_given_split_holds_in_each_mode() -> None:
+    for mode in ("layer", "row", "tensor"):
+        wish = Wish(("m.gguf",), context=8192, tensor_split=(3.0, 1.0), split_mode=mode)
+        best = asked({}, "two_gpus", wish).best()
+        assert best is not None
+        assert (best.split_mode, best.tensor_split, best.gpu_layers) == (mode, (3.0, 1.0), 33)
+    # Of one GPU there is nothing to split.
+    assert layers_of(asked({}, "one_gpu", wish)) == {"CUDA0": 33}
 
 
 def test_what_no_gpu_can_hold_is_on_the_processor() -> None:

@@ -3,7 +3,9 @@
 import asyncio
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import stand_in_parts
@@ -15,8 +17,13 @@ from puna.errors import EngineFailed, NoRoom
 from puna.hosts.estimate import GPU_CONTEXT
 from puna.hosts.host import Wish
 from puna.hosts.reckoning import DOUBT, Reckoning
+from puna.jobs import Demand
 from puna.models import gguf
-from puna.protocol import Adapter, Load
+from puna.models.model import Model
+from puna.models.names import Name
+from puna.protocol import Adapter, Load, Placement
+from puna.scheduling.wishes import wish_for
+from puna.settings import Settings
 
 GIB = 1 << 30
 ALONE = devices("one_gpu")[1:]
@@ -140,3 +147,24 @@ async def test_adapters_take_their_files_sizes(wish: Wish, tmp_path: Path) -> No
     without = await reckoning.plan(wish, ALONE, FREE)
     with_it = await reckoning.plan(replace(wish, adapters=(Adapter(str(adapter)),)), ALONE, FREE)
     assert with_it.bytes["CPU"] - without.bytes["CPU"] == pytest.approx(10 << 20, abs=100)
+
+
+@pytest.mark.parametrize("mode", ["layer", "row", "tensor"])
+async def test_what_the_settings_say_of_several_gpus_reaches_the_runner(
+    shape: Callable[[str], Path], mode: str
+) -> None:
+    file = Model(Name("m"), "m", (shape("llama"),), 1, datetime.now(UTC))
+    two = devices("two_gpus")
+    free = {device.name: device.free for device in two}
+
+    async def placed(**said: Any) -> Placement:
+        wish = wish_for(file, Demand(), Settings(**{"split_mode": mode, **said}))
+        return (await Reckoning(Simulated(0, 0)).plan(wish, two, free)).load.placement
+
+    given = await placed(tensor_split="3,1")
+    assert (given.split_mode, given.tensor_split, given.gpu_layers) == (mode, (3.0, 1.0), 5)
+    spread = await placed(spread=True)
+    assert (spread.split_mode, len(spread.tensor_split)) == (mode, 2)
+    assert min(spread.tensor_split) > 0
+    alone = await placed(split_mode="none", spread=True)
+    assert (alone.split_mode, alone.main_gpu, alone.tensor_split) == ("none", 0, ())

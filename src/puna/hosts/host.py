@@ -31,6 +31,7 @@ class Device(msgspec.Struct, frozen=True):
 class Wish(msgspec.Struct, frozen=True):
     """A model to be loaded, and how it should lie; None leaves a thing to the host.
 
+    `spread` uses all GPUs also for what one of them could hold.
     Of `context` (tokens of one sequence) as much is given as fits, never less than
     `least_context`; of `sequences` likewise as many as fit, at least one.
     """
@@ -47,6 +48,7 @@ class Wish(msgspec.Struct, frozen=True):
     main_gpu: int = 0
     tensor_split: tuple[float, ...] = ()
     split_mode: Literal["none", "layer", "row", "tensor"] = "layer"
+    spread: bool = False
     cache_type: str = "f16"
     flash_attention: Literal["auto", "on", "off"] = "auto"
     mmap: bool = True

@@ -68,8 +68,8 @@ class Ways:
 
     def _on_one(self, offered: Sequence[str], count: int) -> Iterator[Way]:
         """All on one GPU, on that with the most room; among equals, on the main one."""
-        meant_to_split = len(offered) > 1 and self.wish.split_mode in ("row", "tensor")
-        if meant_to_split or self._split_given:
+        divided = self.wish.spread or self.wish.split_mode in ("row", "tensor")
+        if (len(offered) > 1 and divided) or self._split_given:
             return
         main, names = self.wish.main_gpu, self._names
         order = sorted(

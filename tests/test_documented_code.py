@@ -106,6 +106,7 @@ def reader(tmp_path: Path) -> Generator[Reader]:
         yield Reader(tmp_path / "folder", address, tmp_path / "home")
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", CODE, ids=lambda page: page.name)
 def test_what_a_page_says_can_be_done(page: Path, reader: Reader) -> None:
     for block in blocks_of(page):

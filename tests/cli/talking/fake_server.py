@@ -20,6 +20,7 @@ class FakeServer:
         self.progress: dict[str, Any] = {}
         self.capabilities = ["completion"]
         self.begun: list[dict[str, str]] = []
+        self.models: list[str] = []
         # The lines of answers; None lets the server die in the middle of one.
         self.lines: Queue[dict[str, Any] | None] = Queue()
 
@@ -45,7 +46,10 @@ def fake_server() -> Generator[FakeServer]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            self._answer(fake.progress if "progress" in self.path else {"version": "0"})
+            if self.path == "/api/tags":
+                self._answer({"models": [{"name": name} for name in fake.models]})
+            else:
+                self._answer(fake.progress if "progress" in self.path else {"version": "0"})
 
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["content-length"])))

@@ -11,22 +11,23 @@ import pyte
 from tests.clients.conftest import FOREIGN
 
 PATIENCE = 60.0
-CTRL_C, CTRL_D, CTRL_G, ENTER, TAB, UP, HOME = (
-    "\x03", "\x04", "\x07", "\r", "\t", "\x1b[A", "\x01",
-)  # fmt: skip
+CTRL_C, CTRL_D, CTRL_G, ENTER, TAB = "\x03", "\x04", "\x07", "\r", "\t"
+UP, LEFT, HOME = "\x1b[A", "\x1b[D", "\x01"
 # Longer than any test's output.
 ROWS = 200
 
 
 class Terminal:
-    """`puna` with these words in a terminal of its own."""
+    """A command in a terminal of its own."""
 
-    def __init__(self, words: tuple[str, ...], environment: dict[str, str], columns: int) -> None:
+    def __init__(
+        self, program: str, words: list[str], environment: dict[str, str], columns: int
+    ) -> None:
         self._screen = pyte.Screen(columns, ROWS)
         self._stream = pyte.Stream(self._screen)
         self._child = pexpect.spawn(
-            sys.executable,
-            ["-m", "puna", *words],
+            program,
+            words,
             env=environment,
             dimensions=(ROWS, columns),
             encoding="utf-8",
@@ -70,9 +71,23 @@ class Terminal:
                 assert check(self.text), f"It ended before {seen!r} came:\n{self.text}"
         return self.text
 
-    def prompted(self) -> None:
-        """Wait until something can be typed."""
-        self.until(lambda _: self.line.startswith(">>>") and ">>> \x1b" not in self.line)
+    def prompted(self, number: int = 1) -> str:
+        """Wait until something can be typed, for the so-manieth time."""
+
+        def ready(text: str) -> bool:
+            prompts = [line for line in text.split("\n") if line.startswith(">>>")]
+            return len(prompts) >= number and self.line.startswith(">>>")
+
+        return self.until(ready)
+
+    def style(self, text: str) -> set[str]:
+        """How a text on the screen is set."""
+        for row, line in enumerate(self._screen.display):
+            if (column := line.find(text)) >= 0:
+                cell = self._screen.buffer[row][column]
+                styles = {name for name in ("bold", "italics", "underscore") if getattr(cell, name)}
+                return styles | ({cell.fg} - {"default"})
+        raise AssertionError(f"{text!r} is not on the screen:\n{self.text}")
 
     def end(self) -> int:
         """Read until it ends: its exit code."""
@@ -93,11 +108,15 @@ class Terminal:
 
 
 @contextmanager
-def terminal(*words: str, columns: int = 80, **environment: str) -> Generator[Terminal]:
+def terminal(
+    *words: str, columns: int = 80, program: str = "", **environment: str
+) -> Generator[Terminal]:
+    """`puna` with these words, or another program."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     own.pop("NO_COLOR", None)
-    own |= {"TERM": "xterm-256color", "PUNA_CONFIG": os.devnull}
-    opened = Terminal(words, own | environment, columns)
+    own |= {"TERM": "xterm-256color", "PUNA_CONFIG": os.devnull, "LANG": "C.UTF-8"}
+    puna = [] if program else ["-m", "puna"]
+    opened = Terminal(program or sys.executable, [*puna, *words], own | environment, columns)
     try:
         yield opened
     finally:

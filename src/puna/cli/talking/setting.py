@@ -22,8 +22,8 @@ def settle(talk: Talk, line: str) -> None:
 
 
 def _parameter(talk: Talk, line: str) -> str:
-    name, *values = line.split()
-    if not values:
+    name, _, rest = line.partition(" ")
+    if not (values := rest.split()):
         return PARAMETERS
     talk.wishes.options[name] = option(name, values)
     return f"Set parameter '{name}' to '{', '.join(values)}'"

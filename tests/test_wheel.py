@@ -1,7 +1,10 @@
 """The wheel, as people install it: into an empty environment, outside of the clone."""
 
+import fcntl
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 import venv
@@ -88,6 +91,26 @@ def test_a_wheel_has_the_package_its_model_and_its_licence_and_nothing_else(whee
         "puna",
         next(name.partition("/")[0] for name in names if ".dist-info/" in name),
     }
+
+
+def test_the_first_question_starts_a_server_and_is_answered(puna: Path, tmp_path: Path) -> None:
+    with socket.socket() as line:
+        line.bind(("127.0.0.1", 0))
+        port = line.getsockname()[1]
+    asked = [puna, "run", "cria", "hi", "--think=false", "-o", "temperature=0"]
+    try:
+        answer = done([*asked, "--host", f"127.0.0.1:{port}"], tmp_path, tmp_path)
+    finally:
+        end(tmp_path / "puna" / "lock")
+    assert answer.strip()
+
+
+def end(lock: Path) -> None:
+    """End the server that holds a home; its number is in the lock."""
+    with open(lock) as held:
+        os.kill(int(held.read()), signal.SIGTERM)
+        # The lock is free once it has ended.
+        fcntl.flock(held, fcntl.LOCK_EX)
 
 
 def test_what_was_installed_is_all_that_is_needed(puna: Path, tmp_path: Path) -> None:

@@ -35,7 +35,12 @@ class Told:
     @property
     def first(self) -> float:
         """The seconds until the first piece."""
-        return self.pieces[0] - self.began
+        return self.first_piece - self.began
+
+    @property
+    def first_piece(self) -> float:
+        """When the first piece came."""
+        return self.pieces[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +54,12 @@ class Server:
     path: str
     read: Callable[[Told, bytes], None]
 
-    async def ask(self, session: aiohttp.ClientSession, text: str, most: int) -> Told:
-        """One streamed answer of at most so many tokens."""
-        told = Told(time.perf_counter())
+    async def ask(
+        self, session: aiohttp.ClientSession, text: str, most: int, told: Told | None = None
+    ) -> Told:
+        """One streamed answer of at most so many tokens; `told` grows with it."""
+        told = told or Told(0.0)
+        told.began = time.perf_counter()
         async for line in self._lines(session, text, most):
             self.read(told, line)
         if not told.pieces:

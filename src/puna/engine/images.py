@@ -17,6 +17,11 @@ MAX_RATIO = 200
 # A progressive JPEG's scan costs a pass over all of its pixels; real ones have about ten.
 MAX_SCANS = 64
 
+# Kinds that people send and the engine's decoder does not know, or not well enough to be checked:
+# how each begins, but for WebP and AVIF, which a length comes before.
+_OTHERS = {b"BM": "BMP", b"II*\0": "TIFF", b"MM\0*": "TIFF"}
+_OTHERS_AT_8 = {b"WEBP": "WebP", b"avif": "AVIF", b"heic": "HEIC", b"heix": "HEIC"}
+
 _PNG = b"\x89PNG\r\n\x1a\n"
 # Samples in a pixel, by a PNG's colour type.
 _PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -43,7 +48,9 @@ def check(data: bytes) -> Size:
         return _jpeg(data)
     if data.startswith((b"GIF87a", b"GIF89a")):
         return _gif(data)
-    raise BadRequest("An image is of no known kind.", "Send it as PNG, JPEG or GIF.")
+    kind = _OTHERS_AT_8.get(data[8:12]) or _OTHERS.get(data[:4]) or _OTHERS.get(data[:2])
+    what = f"{kind}, which is not taken" if kind else "of no known kind"
+    raise BadRequest(f"An image is {what}.", "Send it as PNG, JPEG or GIF.")
 
 
 def _size(width: int, height: int) -> Size:

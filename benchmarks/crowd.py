@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -137,7 +138,8 @@ def measure(
             stack.enter_context(servers.peer(TUNED, weights, program, *BEST)),
         ]
         for server in subjects:
-            asyncio.run(crowd(server, 1, 999))
+            warm = asyncio.run(crowd(server, 1, 999))
+            print(f"{server.name} is warm: {warm:.1f} tokens a second", flush=True)
             server.pause()
         for turn in range(rounds):
             for count in clients:
@@ -222,6 +224,8 @@ def main() -> None:
     parser.add_argument("--clients", default="1,4,16,64")
     parser.add_argument("--newcomers", action=argparse.BooleanOptionalAction, default=True)
     options = parser.parse_args()
+    # However it is ended, it ends its servers.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     clients = tuple(map(int, options.clients.split(",")))
     print(table(measure(options.rounds, clients, options.newcomers)))
 

@@ -239,5 +239,6 @@ def _read_openai(told: Told, line: bytes) -> None:
         told.prompt_tokens = usage["prompt_tokens"]
         told.output_tokens = usage["completion_tokens"]
     for choice in said.get("choices", ()):
-        if choice["delta"].get("content"):
+        delta = choice["delta"]
+        if delta.get("content") or delta.get("reasoning_content"):
             told.pieces.append(time.perf_counter())

@@ -125,6 +125,16 @@ async def test_nothing_is_removed_unless_it_is_asked_for(
     assert not file.exists()
 
 
+async def test_a_blob_that_was_asked_for_stays_for_a_while(
+    client: httpx.AsyncClient, store: Path
+) -> None:
+    for number, ask in enumerate((client.head, client.post)):
+        offered = lay_blob(store, b"%d" % number)
+        age(store / "blobs" / offered.replace(":", "-"), OLD)
+        assert (await ask(f"/api/blobs/{offered}")).status_code == 200
+    assert (await collected(client, dry_run=False))["blobs"] == []
+
+
 async def test_what_a_loaded_model_needs_is_removed_only_when_it_has_gone(
     client: httpx.AsyncClient, store: Path, shape: Callable[[str], Path]
 ) -> None:

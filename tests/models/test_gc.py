@@ -1,6 +1,7 @@
 """Collecting what nobody needs, and never what somebody does."""
 
 import errno
+import fcntl
 import subprocess
 import sys
 from pathlib import Path
@@ -36,13 +37,28 @@ def test_a_survey_says_what_a_collection_does(store: Store) -> None:
     waste, used = lay(store, b"waste"), lay(store, b"used")
     young = lay(store, b"young", 10)
     before = set(store.blobs.all())
-    found = survey(store, {used})
+    found = survey(store, lambda: {used})
     assert (found.blobs, found.partials, found.bytes) == ((waste,), (), 5)
     assert set(store.blobs.all()) == before
-    assert collect(store, {used}) == found
+    assert collect(store, lambda: {used}) == found
     assert set(store.blobs.all()) == before - {waste}
-    assert collect(store, {used}, grace=1).blobs == (young,)
+    assert collect(store, lambda: {used}, grace=1).blobs == (young,)
     assert faults(store) == []
+
+
+def test_what_is_in_use_is_asked_while_nobody_else_can_change_the_store(store: Store) -> None:
+    held: list[bool] = []
+
+    def in_use() -> set[str]:
+        with (store.own / "lock").open("ab") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                held.append(True)
+        return set()
+
+    collect(store, in_use)
+    assert held == [True]
 
 
 def test_a_partial_is_in_use_while_its_writer_lives(store: Store) -> None:

@@ -10,6 +10,7 @@ from tests.scheduling.fakes import GIB, FakeHost, collect, job, joined, numbers,
 
 from puna.deltas import Delta, DoneDelta
 from puna.errors import Cancelled, ModelNotFound, NoRoom, QueueFull, ReportedError, TimedOut
+from puna.hosts.host import Device
 from puna.jobs import Demand
 from puna.records import JobRecord
 from puna.scheduling.scheduler import Scheduler
@@ -259,3 +260,17 @@ async def test_an_ending_server_cancels_what_has_not_finished_in_time(host: Fake
         await server.close(0.05)
         with pytest.raises(Cancelled, match="server ended"):
             await collect(stream)
+
+
+async def test_the_devices_are_looked_at_before_any_job_asks(host: FakeHost) -> None:
+    looks: list[int] = []
+    look = host.devices
+
+    async def devices() -> tuple[Device, ...]:
+        looks.append(len(host.loads))
+        return await look()
+
+    host.devices = devices
+    async with scheduler(host):
+        await until(lambda: looks)
+    assert looks[0] == 0

@@ -4,6 +4,7 @@ Its system prompt, messages, parameters and template; and what it can do, so tha
 anything else is refused before a model is loaded.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -56,7 +57,12 @@ class Defaults:
             )
 
 
-def find_defaults(library: Library, name: str) -> Defaults:
+async def find_defaults(library: Library, name: str) -> Defaults:
     """What the model of this name brings along."""
-    model = library.find(name)
-    return Defaults(name, model, frozenset(library.capabilities(model)))
+
+    def found() -> Defaults:
+        model = library.find(name)
+        return Defaults(name, model, frozenset(library.capabilities(model)))
+
+    # The first time, files and templates are read, which takes a while.
+    return await asyncio.to_thread(found)

@@ -1,6 +1,6 @@
 """What the store holds and nobody needs: blobs without a manifest, files whose writers died."""
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,8 @@ from puna.models.durable import abandoned, writing
 from puna.models.store import Store
 
 Sized = tuple[Path, int]
+# Tells the digests that must stay although no manifest refers to them.
+InUse = Callable[[], Set[str]]
 
 # A blob comes before the manifest that refers to it; for so long nobody asks for that manifest.
 GRACE_SECONDS = 3600.0
@@ -27,13 +29,16 @@ class Waste:
     bytes: int
 
 
-def survey(store: Store, in_use: Set[str] = frozenset(), grace: float = GRACE_SECONDS) -> Waste:
+def survey(store: Store, in_use: InUse = frozenset, grace: float = GRACE_SECONDS) -> Waste:
     """What could be removed now; nothing is."""
     return _waste(_sized(_blobs(store, in_use, grace)), _sized(_partials(store)))
 
 
-def collect(store: Store, in_use: Set[str] = frozenset(), grace: float = GRACE_SECONDS) -> Waste:
-    """Remove it. Nothing that a manifest or a revision refers to, is in use, or is young."""
+def collect(store: Store, in_use: InUse = frozenset, grace: float = GRACE_SECONDS) -> Waste:
+    """Remove it. Nothing that a manifest or a revision refers to, is in use, or is young.
+
+    What is in use is asked while the store is held.
+    """
     with store.change():
         for name in list(store.revisions.names()):
             store.revisions.expire(name)
@@ -64,14 +69,14 @@ def _removed(files: Iterable[Sized]) -> Iterator[Sized]:
         yield path, size
 
 
-def _blobs(store: Store, in_use: Set[str], grace: float) -> Iterator[Path]:
+def _blobs(store: Store, in_use: InUse, grace: float) -> Iterator[Path]:
     unknown = store.root / "manifests-v2"
     if unknown.exists():
         raise StoreDamaged(
             f"{unknown} holds manifests of a newer layout than Puna knows, so that nothing here "
             "can be called unneeded."
         )
-    needed = store.referenced() | {parse_digest(digest) for digest in in_use}
+    needed = store.referenced() | {parse_digest(digest) for digest in in_use()}
     for digest in store.blobs.all():
         path = store.blobs.path(digest)
         if digest not in needed and _age(path, store) > grace:

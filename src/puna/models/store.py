@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from puna.errors import BadModelFile, ModelNotFound, StoreDamaged
+from puna.errors import BadModelFile, ModelNotFound, StoreDamaged, StoreUnwritable
 from puna.models.blobs import Blobs, lies_within
 from puna.models.digests import digest_of
 from puna.models.durable import locked, write_whole
@@ -147,7 +147,8 @@ class Store:
         """Whether this blob is there; it stays for a while, for whoever asks may refer to it."""
         there = self.blobs.has(digest)
         if there:
-            with self.change() as change:
+            # Where nothing can be written, nothing is collected either.
+            with suppress(StoreUnwritable), self.change() as change:
                 change.hold(digest)
         return there and self.blobs.has(digest)
 

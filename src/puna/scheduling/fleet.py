@@ -23,6 +23,8 @@ from puna.settings import Settings
 
 LOOK_SECONDS = 1.0
 MEASURE_SECONDS = 5.0
+# So long a server that has just started is left to its first requests.
+EASE_SECONDS = 0.2
 
 
 class Fleet:
@@ -41,7 +43,8 @@ class Fleet:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def open(self) -> None:
-        """Begin to watch."""
+        """Begin to watch; the devices are looked at before the first job needs to know them."""
+        self._spawn(self._look_around())
         self._spawn(self._watch())
         self._spawn(self._measure_now_and_then())
 
@@ -223,6 +226,11 @@ class Fleet:
                     continue
                 if pulse.look(runner, seconds) >= self.settings.stall_timeout:
                     runner.give_up(f"made no progress for {self.settings.stall_timeout:g} s")
+
+    async def _look_around(self) -> None:
+        await asyncio.sleep(EASE_SECONDS)
+        with suppress(PunaError):
+            await self._measure()
 
     async def _measure_now_and_then(self) -> None:
         while True:

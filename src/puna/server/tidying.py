@@ -11,6 +11,7 @@ from puna.models.gc import collect
 from puna.models.library import Library
 from puna.records import ENDED
 from puna.scheduling.scheduler import Scheduler
+from puna.scheduling.sparing import sparing
 from puna.settings import Settings
 
 LOOK_SECONDS = 10.0
@@ -45,7 +46,7 @@ def _is_idle(scheduler: Scheduler) -> bool:
 
 async def _tidy(library: Library, scheduler: Scheduler) -> None:
     try:
-        waste = await asyncio.to_thread(collect, library.store, scheduler.in_use)
+        waste = await sparing(collect, library.store, scheduler)
     except Exception as error:  # noqa: BLE001 - a store in disorder is no reason to serve nobody
         _log.warning("what nobody needs was not removed", error=str(error))
         return

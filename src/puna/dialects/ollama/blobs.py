@@ -30,7 +30,8 @@ class Blobs:
     @scope("manage")
     async def has(self, request: Request) -> Response:
         """Whether the blob is there."""
-        there = self.library.store.blobs.has(request.path_params["digest"])
+        digest: str = request.path_params["digest"]
+        there = await asyncio.to_thread(self.library.store.offers, digest)
         return Response(status_code=200 if there else 404)
 
     @scope("manage")
@@ -38,7 +39,7 @@ class Blobs:
         """Take a blob, if it is what its digest says."""
         digest: str = request.path_params["digest"]
         blobs = self.library.store.blobs
-        if blobs.has(digest):
+        if await asyncio.to_thread(self.library.store.offers, digest):
             return Response(status_code=200)
         with await asyncio.to_thread(blobs.upload, digest) as upload:
             portion = bytearray()

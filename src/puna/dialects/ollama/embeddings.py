@@ -88,7 +88,8 @@ class Embeddings:
     async def embed(self, request: Request) -> Response:
         """One vector for each input, of length 1; no input only loads the model."""
         asked = await read(request, EmbedRequest)
-        options = find_defaults(self.library, asked.model).options(asked.options)
+        defaults = await find_defaults(self.library, asked.model)
+        options = defaults.options(asked.options)
         job = asked.job(options)
         if not job.inputs:
             await self.scheduler.load(asked.model, job.demand, job.context or 0)
@@ -110,7 +111,8 @@ class Embeddings:
     async def embeddings(self, request: Request) -> Response:
         """The vector of one prompt as the model has it; no prompt only loads the model."""
         asked = await read(request, EmbeddingsRequest)
-        options = find_defaults(self.library, asked.model).options(asked.options)
+        defaults = await find_defaults(self.library, asked.model)
+        options = defaults.options(asked.options)
         job = asked.job(options)
         if not asked.prompt:
             await self.scheduler.load(asked.model, job.demand, job.context or 0)

@@ -46,7 +46,7 @@ class Generation:
         return await self._answer(asked, ChatForm(asked.model))
 
     async def _answer(self, asked: ChatRequest | GenerateRequest, form: Form) -> Response:
-        defaults = find_defaults(self.library, asked.model)
+        defaults = await find_defaults(self.library, asked.model)
         if asked.is_empty and asked.unloads:
             await self.scheduler.unload(asked.model)
             return _object(loaded(form, "unload"))

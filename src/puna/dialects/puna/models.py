@@ -21,6 +21,7 @@ from puna.models.model import Model
 from puna.models.names import Name
 from puna.models.revisions import Revision
 from puna.scheduling.scheduler import Scheduler
+from puna.scheduling.sparing import sparing
 
 
 class RollbackRequest(BaseModel):
@@ -116,7 +117,7 @@ class Keeping:
         dry = (CollectRequest() if bare else await read(request, CollectRequest)).dry_run
         act = survey if dry else collect
         store = self.library.store
-        waste = await asyncio.to_thread(act, store, self.scheduler.in_use)
+        waste = await sparing(act, store, self.scheduler)
         return _json(
             {
                 "blobs": waste.blobs,

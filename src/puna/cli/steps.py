@@ -1,12 +1,15 @@
 """What takes time, step by step: a bar or a spinner on a terminal, a plain line each elsewhere."""
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
-from puna.cli.tables import size_of
+from puna.cli.tables import DIGITS, size_of
 from puna.cli.terminal import moving
 
+# Of a digest, as much as tells it from others.
+_DIGEST = re.compile(rf"sha256:([0-9a-f]{{{DIGITS}}})[0-9a-f]+")
 # From this size on, a bar is worth looking at.
 LARGE = 8 << 20
 
@@ -31,6 +34,7 @@ class Steps:
 
     def step(self, text: str) -> None:
         """Something has begun or is done."""
+        text = _DIGEST.sub(r"\1", text)
         if self._progress is None:
             print(text, file=sys.stderr, flush=True)
             return
@@ -59,9 +63,10 @@ class Steps:
 def _progress() -> Any:
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn
+    from rich.table import Column
 
     return Progress(
-        SpinnerColumn(finished_text="✓"),
+        SpinnerColumn(finished_text="✓", table_column=Column(min_width=1)),
         TextColumn("{task.description}", markup=False),
         *_columns(),
         console=Console(stderr=True),

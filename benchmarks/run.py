@@ -2,7 +2,7 @@
 
 Usage: python benchmarks/run.py [NAME...]
 
-By default all: engine, cancel, interference, server, headers.
+By default all: engine, cancel, interference, server, headers, commands.
 """
 
 import datetime
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cancel
+import commands
 import headers
 import interference
 import psutil
@@ -32,6 +33,7 @@ PARTS: dict[str, Callable[[], list[Finding]]] = {
     "interference": interference.measure,
     "server": server.measure,
     "headers": headers.measure,
+    "commands": commands.measure,
 }
 HEADER = """\
 # What was measured

@@ -77,6 +77,7 @@ def test_a_server_is_started_once_and_stays(port: int, home: Path) -> None:
     # What is typed in a terminal is none of its business, nor is that it closes.
     assert os.getsid(server.pid) == server.pid
     assert "request" in (home / "logs/puna.log").read_text()
+    assert home.stat().st_mode & 0o077 == 0
     told = home / "logs/background.log"
     assert told.read_text() == f"Puna listens on http://127.0.0.1:{port}\n"
     assert told.stat().st_mode & 0o777 == 0o600

@@ -50,7 +50,10 @@ def test_the_property_list_reads_back_as_what_was_meant(home: Path) -> None:
 def test_an_agent_is_loaded_anew_and_removed(home: Path) -> None:
     calls = fake_launchctl(home, failing="bootout")
     service = Launchd("user")
+    service.settings.parent.mkdir(parents=True)
+    service.settings.write_text(f"PUNA_HOME={home}/data\n")
     service.install()
+    assert (home / "data").stat().st_mode & 0o077 == 0
     assert plistlib.loads(service.file.read_bytes())["Label"] == LABEL
     service.uninstall()
     assert not service.file.exists()

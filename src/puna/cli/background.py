@@ -30,7 +30,9 @@ def have_server(client: Client, tell: Callable[[str], None]) -> None:
     home = Configuration().settings.home.absolute()
     try:
         logs = home / "logs"
-        logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Each by itself: parents that are made on the way are open to others.
+        for folder in (home, logs):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _alone(home):
             # Another command may have started one meanwhile.
             if not _answers(client):

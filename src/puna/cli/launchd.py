@@ -44,7 +44,9 @@ class Launchd:
     def install(self) -> None:
         """Write the property list, and start the server now and at each login."""
         environment_file.write_template(self.settings, "puna service install")
-        self._log().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Each by itself: parents that are made on the way are open to others.
+        for folder in (self._log().parent.parent, self._log().parent):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.file.parent.mkdir(parents=True, exist_ok=True)
         self.file.write_text(self.written())
         # What it has of this name already may be of another version.

@@ -14,6 +14,7 @@ from tests.cli.talking.fake_server import FakeServer, fake_server
 from tests.cli.talking.pixels import PNG
 from tests.clients.conftest import FOREIGN, serving
 
+SHORT = ("-o", "num_predict=200", "--think=false")
 GREEDY = ("-o", "temperature=0", "--think=false")
 
 
@@ -131,7 +132,7 @@ def test_json_is_json(address: str) -> None:
 
 
 def test_figures_are_told_beside_the_answer(address: str) -> None:
-    done = run(address, "cria", "Hello", "--verbose")
+    done = run(address, "cria", "Hello", "--verbose", *SHORT)
     told = [line.partition(":")[0] for line in done.stderr.split("\n") if line]
     kinds = ("count", "duration", "rate")
     parts = [f"{part} {kind}" for part in ("prompt eval", "eval") for kind in kinds]

@@ -46,7 +46,7 @@ def test_an_answer_is_stopped_in_the_server_too_and_the_talk_goes_on(
         t.prompted(3)
         t.until(lambda _: latest(address)["ended"] is not None)
         assert latest(address)["phase"] == "cancelled"
-        t.type("/set parameter ignore_eos false" + ENTER)
+        t.type("/set parameter num_predict 9" + ENTER)
         t.prompted(4)
         t.type("Hello" + ENTER)
         t.prompted(5)

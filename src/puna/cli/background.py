@@ -87,7 +87,7 @@ def _start(client: Client, home: Path, log: Path, tell: Callable[[str], None]) -
             start_new_session=True,
         )
     tell(
-        f"puna: No server answers at {client.address}, so one is started in the background: "
+        f"No server answers at {client.address}, so one is started in the background: "
         f"`kill {process.pid}` ends it, its log is {log.with_name('puna.log')}."
     )
     limit = time.monotonic() + START_SECONDS

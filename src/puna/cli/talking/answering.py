@@ -68,7 +68,7 @@ def question(text: str, known: Facts, screen: Screen) -> Message:
     """What a user says, with the images that it names if the model sees."""
     found = pictured(text) if known.sees else Pictured(text)
     for path in found.paths:
-        screen.tell(f"Added image '{path}'")
+        screen.note(f"Added image '{path}'")
     images = {"images": found.images} if found.images else {}
     return {"role": "user", "content": found.text, **images}
 
@@ -95,9 +95,9 @@ def answer(client: Client, wishes: Wishes, messages: Sequence[Message], screen: 
         finally:
             display.close()
     for warning in reply.ending.get("warnings") or ():
-        screen.tell(f"puna: {warning}")
+        screen.tell(warning)
     if wishes.verbose and reply.ending:
-        screen.tell("\n" + "\n".join(figures(reply.ending)))
+        screen.note("\n" + "\n".join(figures(reply.ending)))
     return reply
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from puna.cli.talking.display import Look
 from puna.cli.talking.waiting import Waiting
 from puna.cli.talking.wishes import Wishes
+from puna.cli.terminal import colourful, moving, tell
 
 USUAL_WIDTH = 80
 
@@ -15,11 +16,10 @@ class Screen:
     """The streams of this process: one for what is said, one for what is told beside."""
 
     def __init__(self) -> None:
-        able = os.environ.get("TERM") != "dumb"
         self.terminal = sys.stdout.isatty()
-        self.colours = self.terminal and able and not os.environ.get("NO_COLOR")
-        self._wraps = self.terminal and able
-        self._moves = sys.stderr.isatty() and able
+        self.colours = colourful(sys.stdout)
+        self._wraps = moving(sys.stdout)
+        self._moves = moving(sys.stderr)
 
     def look(self, wishes: Wishes) -> Look:
         """How an answer is shown. What has a format of its own is not taken for Markdown."""
@@ -35,10 +35,15 @@ class Screen:
         """Tells what is waited for, where it can go again."""
         return Waiting(ask, width, moves=self._moves)
 
-    def tell(self, text: str) -> None:
-        """Tell something beside what is said."""
+    def note(self, text: str) -> None:
+        """Note something beside what is said."""
         sys.stdout.flush()
         print(text, file=sys.stderr, flush=True)
+
+    def tell(self, text: str) -> None:
+        """Tell what Puna itself has to say."""
+        sys.stdout.flush()
+        tell(text)
 
 
 def width() -> int:

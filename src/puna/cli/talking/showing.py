@@ -1,13 +1,14 @@
 """`/show`: what is known of the model, and of this talk with it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
+from puna.cli.show import card
 from puna.cli.talking.helping import SHOW
 from puna.cli.talking.talk import Talk
 from puna.cli.talking.wishes import described
 
-Shown = Mapping[str, Any]
+Shown = dict[str, Any]
 
 
 def show(talk: Talk, what: str) -> None:
@@ -51,19 +52,8 @@ def _template(_: Talk, shown: Shown) -> str:
     return shown.get("template") or "No prompt template was specified for this model."
 
 
-def _info(talk: Talk, shown: Shown) -> str:
-    details, info = shown["details"], shown["model_info"]
-    architecture = info.get("general.architecture", details.get("family", ""))
-    rows = {
-        "model": talk.wishes.model,
-        "architecture": architecture,
-        "parameters": details.get("parameter_size"),
-        "context length": info.get(f"{architecture}.context_length"),
-        "embedding length": info.get(f"{architecture}.embedding_length"),
-        "quantization": details.get("quantization_level"),
-        "capabilities": ", ".join(shown["capabilities"]),
-    }
-    return "\n".join(f"  {name:<17} {value}" for name, value in rows.items() if value)
+def _info(_: Talk, shown: Shown) -> str:
+    return "\n".join(card(shown)).rstrip()
 
 
 SHOWN: dict[str, Callable[[Talk, Shown], str]] = {

@@ -36,7 +36,7 @@ def converse(client: Client, wishes: Wishes, known: Facts, home: Path) -> None:
         except KeyboardInterrupt:
             print()
         except PunaError as error:
-            talk.screen.tell(f"puna: {error}")
+            talk.screen.tell(str(error))
 
 
 def _turn(talk: Talk, typed: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from puna.cli.completion import join_at_colons
 from puna.cli.frame import app
 from puna.cli.lightly import take_plain_values_lightly
 from puna.cli.terminal import NAME, tell
@@ -32,6 +33,7 @@ def run(words: Sequence[str]) -> int:
     take_plain_values_lightly()
     command: Any = typer.main.get_command(app)
     if COMPLETION in os.environ:
+        join_at_colons(os.environ)
         command.main(prog_name=NAME)
     try:
         with command.make_context(NAME, list(words)) as context:

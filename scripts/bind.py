@@ -33,6 +33,8 @@ STRUCTS = (
     "gguf_init_params",
     "llama_model_params",
     "llama_context_params",
+    "llama_model_imatrix_data",
+    "llama_model_quantize_params",
     "llama_batch",
     "llama_token_data",
     "llama_token_data_array",
@@ -92,6 +94,7 @@ llama_sampler_init_xtc llama_sampler_init_penalties llama_sampler_init_dry
 llama_sampler_init_mirostat llama_sampler_init_mirostat_v2 llama_sampler_apply
 llama_sampler_accept llama_sampler_free
 ggml_backend_dev_count ggml_backend_dev_get ggml_backend_dev_get_props
+llama_model_quantize_default_params llama_model_quantize
 gguf_init_from_file gguf_find_key gguf_get_kv_type gguf_get_val_str gguf_free
 mtmd_context_params_default mtmd_init_from_file mtmd_free mtmd_default_marker
 mtmd_support_vision mtmd_support_audio mtmd_decode_use_non_causal mtmd_decode_use_mrope

@@ -148,6 +148,10 @@ class EngineFailed(PunaError):
     """The engine could not do its arithmetic."""
 
 
+class EngineNotBuilt(PunaError):
+    """A native engine could not be built; the message carries the end of the build's log."""
+
+
 class LoadFailed(PunaError):
     """A model could not be loaded; the message carries the end of the runner's log."""
 

@@ -1,6 +1,7 @@
 """The library is the one that the binding was written for, or it is refused by name."""
 
 import ctypes as C
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,7 +24,8 @@ from puna.protocol import Placement
 def build(tmp_path: Path) -> Path:
     """A folder as a native build leaves it, with the embedded library in its place."""
     (tmp_path / "libllama.so").symlink_to(embedded().path)
-    (tmp_path / BUILD_FILE).write_text(f"{abi.VERSION} {embedded().sha256}")
+    files = {"libllama.so": embedded().sha256}
+    (tmp_path / BUILD_FILE).write_text(json.dumps({"version": abi.VERSION, "files": files}))
     return tmp_path
 
 
@@ -59,8 +61,32 @@ def test_a_library_with_another_hash_is_refused(tmp_path: Path) -> None:
         replace(embedded(), path=other).verify()
 
 
+def test_a_companion_with_another_hash_is_refused(build: Path) -> None:
+    files = {"libllama.so": embedded().sha256, "libggml.so": "00"}
+    (build / BUILD_FILE).write_text(json.dumps({"version": abi.VERSION, "files": files}))
+    (build / "libggml.so").write_bytes(b"another")
+    with pytest.raises(EngineMismatch, match=r"libggml\.so has SHA-256 .*, recorded is 00"):
+        native(build).verify()
+
+
+def test_a_record_may_lie_apart_from_its_library(build: Path, tmp_path: Path) -> None:
+    apart = tmp_path / "apart"
+    apart.mkdir()
+    told = json.loads((build / BUILD_FILE).read_text())
+    (apart / BUILD_FILE).write_text(json.dumps(told | {"at": str(build)}))
+    origin = native(apart).verify()
+    assert origin.path == build / "libllama.so"
+    assert origin.sha256 == embedded().sha256
+
+
+def test_a_record_that_cannot_be_read_is_told(build: Path) -> None:
+    (build / BUILD_FILE).write_text("no JSON")
+    with pytest.raises(EngineMismatch, match=r"record .* cannot be read"):
+        native(build)
+
+
 def test_another_version_is_refused_by_both_names(build: Path) -> None:
-    (build / BUILD_FILE).write_text("2026.1.1 00")
+    (build / BUILD_FILE).write_text('{"version": "2026.1.1"}')
     with pytest.raises(EngineMismatch, match=rf"2026\.1\.1.*{abi.VERSION}"):
         Library(native(build))
 

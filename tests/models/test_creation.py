@@ -46,7 +46,7 @@ def test_a_model_is_created_from_an_uploaded_file_with_all_that_a_modelfile_adds
         messages=[StoredMessage("user", "Hi"), StoredMessage("assistant", "Hello")],
         requires="v0.14.0",
     )
-    said = list(create(library, asked))
+    said = [str(news) for news in create(library, asked)]
     digests = [
         *uploaded.values(), digest(b"{{ .Prompt }}"), digest(b"Be <terse>."), digest(b"MIT"),
         digest(b"BSD"), digest(b'{"stop":["\\u003cx\\u003e"],"temperature":1}\n'),
@@ -91,7 +91,7 @@ def test_a_model_is_created_from_another_and_its_layers_are_used_again(
     asked = CreateRequest(
         "Derived", "BASE:latest", system="Two.", license="MIT", parameters=changed
     )
-    said = list(create(library, asked))
+    said = [str(news) for news in create(library, asked)]
     model, base = library.find("derived"), library.find("base")
     assert said[0] == f"using existing layer {uploaded['a.gguf']}"
     assert f"creating new layer {digest(b'Two.')}" in said
@@ -213,7 +213,7 @@ def test_what_has_no_effect_any_more_is_said(library: Library, uploaded: dict[st
         ({"parameters": {"stop": [1]}}, BadRequest, "stop is"),
         ({"messages": [StoredMessage("judge", "x")]}, BadRequest, "'judge' is no role"),
         ({"requires": "soon"}, BadRequest, "not a version"),
-        ({"quantize": "q4_K_M"}, MissingCapability, "F32; making it Q4_K_M needs the native"),
+        ({"quantize": "q4_K_M"}, MissingCapability, "as Q4_K_M needs the native"),
     ],
 )
 def test_what_makes_no_sense_is_refused_and_changes_nothing(

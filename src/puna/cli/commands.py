@@ -36,6 +36,7 @@ COMMANDS = (
     Entry("gc", "puna.cli.keeping:gc", "Show, or remove, what no model needs any more."),
     Entry("fit", "puna.cli.fit:fit", "Show where a model would go, and why."),
     Entry("bench", "puna.cli.bench:bench", "Measure servers under load, and compare them."),
+    Entry("engine", "puna.cli.engine:engine", "The library that does the arithmetic."),
     Entry("config", "puna.cli.config:config", "Show each setting and where its value came from."),
     Entry("doctor", "puna.cli.doctor:doctor", "Look for what is wrong, and say how to mend it."),
     Entry("service", "puna.cli.service:app", "Let the system start the server and keep it up."),

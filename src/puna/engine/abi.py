@@ -302,6 +302,56 @@ class LlamaContextParams(C.Structure):
     )
 
 
+class LlamaModelImatrixData(C.Structure):
+    """struct llama_model_imatrix_data."""
+
+    name: bytes | None
+    data: int | None
+    size: int
+    _fields_ = (
+        ("name", C.c_char_p),
+        ("data", C.c_void_p),
+        ("size", C.c_size_t),
+    )
+
+
+class LlamaModelQuantizeParams(C.Structure):
+    """struct llama_model_quantize_params."""
+
+    nthread: int
+    ftype: int
+    output_tensor_type: int
+    token_embedding_type: int
+    allow_requantize: bool
+    quantize_output_tensor: bool
+    only_copy: bool
+    pure: bool
+    keep_split: bool
+    dry_run: bool
+    imatrix: int | None
+    kv_overrides: int | None
+    tt_overrides: int | None
+    prune_layers: int | None
+    max_buf_size: int
+    _fields_ = (
+        ("nthread", C.c_int32),
+        ("ftype", C.c_int32),
+        ("output_tensor_type", C.c_int32),
+        ("token_embedding_type", C.c_int32),
+        ("allow_requantize", C.c_bool),
+        ("quantize_output_tensor", C.c_bool),
+        ("only_copy", C.c_bool),
+        ("pure", C.c_bool),
+        ("keep_split", C.c_bool),
+        ("dry_run", C.c_bool),
+        ("imatrix", C.c_void_p),
+        ("kv_overrides", C.c_void_p),
+        ("tt_overrides", C.c_void_p),
+        ("prune_layers", C.c_void_p),
+        ("max_buf_size", C.c_size_t),
+    )
+
+
 class LlamaBatch(C.Structure):
     """struct llama_batch."""
 
@@ -943,6 +993,15 @@ PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
             C.c_void_p,
         ),
     ),
+    "llama_model_quantize_default_params": (LlamaModelQuantizeParams, ()),
+    "llama_model_quantize": (
+        C.c_uint32,
+        (
+            C.c_char_p,
+            C.c_char_p,
+            C.c_void_p,
+        ),
+    ),
     "gguf_init_from_file": (
         C.c_void_p,
         (
@@ -1190,6 +1249,8 @@ class Functions:
     ggml_backend_dev_count: Callable[..., int]
     ggml_backend_dev_get: Callable[..., int | None]
     ggml_backend_dev_get_props: Callable[..., None]
+    llama_model_quantize_default_params: Callable[..., LlamaModelQuantizeParams]
+    llama_model_quantize: Callable[..., int]
     gguf_init_from_file: Callable[..., int | None]
     gguf_find_key: Callable[..., int]
     gguf_get_kv_type: Callable[..., int]

@@ -52,6 +52,9 @@ DEFAULT_MODEL: dict[str, float] = {
     "no_alloc": False,
 }
 
+# What the embedded library lacks; who needs it asks whether it is there.
+OPTIONAL = frozenset({"llama_model_quantize", "llama_model_quantize_default_params"})
+
 _LOG_CALLBACK = C.CFUNCTYPE(None, C.c_int, C.c_char_p, C.c_void_p)
 _FUNCTION = re.compile(r"^\w+: ")
 # So many of the library's errors are remembered until somebody asks.
@@ -123,6 +126,11 @@ class Library:
             )
         return found
 
+    @property
+    def quantizes(self) -> bool:
+        """Whether the library has the quantizer."""
+        return hasattr(self.call, "llama_model_quantize")
+
     def _check_defaults(self) -> None:
         for struct, expected in (
             (self.call.llama_context_default_params(), DEFAULT_CONTEXT),
@@ -181,5 +189,6 @@ def _bind(libraries: list[C.CDLL]) -> abi.Functions:
                 setattr(functions, name, function)
                 break
         else:
-            raise EngineMismatch(f"The engine has no function {name}.")
+            if name not in OPTIONAL:
+                raise EngineMismatch(f"The engine has no function {name}.")
     return functions

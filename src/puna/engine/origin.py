@@ -5,36 +5,40 @@ Nothing is opened here, and little imported: a runner's start begins with this.
 
 import base64
 import hashlib
+import json
 import os
 import sys
 from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from typing import Any
 
 from puna.errors import EngineMismatch
 
 PACKAGE = "xllamacpp"
-# A native build lies beside this file, which says what source it was built from.
-BUILD_FILE = "puna-engine.version"
+# A native build lies beside this file, which says what it was built from and what its files are.
+BUILD_FILE = "puna-engine.json"
+LIBRARIES = ("libllama.so", "libllama.dylib")
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a library lies, and which version and hash were recorded for it."""
+    """Where a library lies, its version, and the hash recorded for it and for its companions."""
 
     path: Path
     version: str | None
     sha256: str | None
+    companions: tuple[tuple[Path, str], ...] = ()
 
     def verify(self) -> "Origin":
-        """Compare the file with its recorded hash; takes a tenth of a second."""
-        if self.sha256 is None:
-            return self
-        found = _sha256(self.path)
-        if found != self.sha256:
-            raise EngineMismatch(
-                f"The engine at {self.path} has SHA-256 {found}, recorded is {self.sha256}."
-            )
+        """Compare the files with their recorded hashes; takes a tenth of a second."""
+        recorded = [(self.path, self.sha256), *self.companions]
+        for path, sha256 in recorded:
+            found = sha256 and sha256_of(path)
+            if found != sha256:
+                raise EngineMismatch(
+                    f"The engine at {path} has SHA-256 {found}, recorded is {sha256}."
+                )
         return self
 
 
@@ -58,19 +62,33 @@ def _recorded(record: Path) -> Origin:
 
 
 def native(path: Path) -> Origin:
-    """A library that was built from the same source, by its file or its folder."""
+    """A library that was built from the same source, by its file or its folder.
+
+    Its record may lie in a folder of its own, and then says where the library is.
+    """
+    folder = path if path.is_dir() else path.parent
+    record = _record(folder / BUILD_FILE)
+    folder = Path(record.get("at") or folder)
     if path.is_dir():
-        names = ("libllama.so", "libllama.dylib")
-        found = [path / name for name in names if (path / name).is_file()]
+        found = [folder / name for name in LIBRARIES if (folder / name).is_file()]
         if not found:
-            raise EngineMismatch(f"The folder {path} holds no libllama.")
+            raise EngineMismatch(f"The folder {folder} holds no libllama.")
         path = found[0]
     if not path.is_file():
         raise EngineMismatch(f"There is no engine at {path}.")
-    record = path.parent / BUILD_FILE
-    recorded = record.read_text().split() if record.is_file() else []
-    version, sha256 = (*recorded, "", "")[:2]
-    return Origin(path, version or None, sha256 or None)
+    files: dict[str, str] = record.get("files", {})
+    companions = tuple((folder / name, files[name]) for name in files if name != path.name)
+    return Origin(path, record.get("version"), files.get(path.name), companions)
+
+
+def _record(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise EngineMismatch(f"The engine's record {path} cannot be read: {error}.") from None
+    return record
 
 
 def chosen() -> Origin:
@@ -90,7 +108,7 @@ def _hex(recorded: str) -> str | None:
     return base64.urlsafe_b64decode(recorded + "=" * (-len(recorded) % 4)).hex()
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
     """A file's hash, taken in one piece, so that other threads have the interpreter meanwhile."""
     if path.stat().st_size == 0:
         return hashlib.sha256().hexdigest()

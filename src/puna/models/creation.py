@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from puna.errors import BadRequest, MissingCapability, ModelNotFound
+from puna.errors import BadRequest, ModelNotFound
 from puna.models import manifest as types
 from puna.models.blobs import Blobs
 from puna.models.digests import digest_of
@@ -15,6 +15,8 @@ from puna.models.manifest import Config, Layer, Manifest, decode_manifest, encod
 from puna.models.modelfile import checked_version
 from puna.models.names import Name
 from puna.models.parameters import OBSOLETE, parameter
+from puna.models.quantization import quantization
+from puna.models.quantizing import Progress, Quantizer, no_quantizer, quantized, weights_of
 from puna.models.requests import CreateRequest
 from puna.models.resolving import MOST_TEXT, decode_parameters, stored_config
 from puna.models.weights import File, arranged, manifest_of, opened
@@ -22,7 +24,9 @@ from puna.models.weights import File, arranged, manifest_of, opened
 Text = tuple[str, bytes]
 
 
-def create(library: Library, request: CreateRequest) -> Iterator[str]:
+def create(
+    library: Library, request: CreateRequest, quantizer: Quantizer = no_quantizer
+) -> Iterator[str | Progress]:
     """Create the model that is asked for, saying what is done, in Ollama's words.
 
     Nothing has its name until the last step. Broken off before, this leaves blobs that nobody
@@ -32,11 +36,18 @@ def create(library: Library, request: CreateRequest) -> Iterator[str]:
     with library.store.change() as change:
         # From here on they count as young, so that no collection takes them.
         base = _base(library, request.from_)
-        change.hold(*base.digests, *request.files.values(), *request.adapters.values())
+        matrix = (request.imatrix,) if request.imatrix else ()
+        change.hold(*base.digests, *request.files.values(), *request.adapters.values(), *matrix)
     files = [*opened(blobs, request.files), *_adapters(blobs, request)]
     yield from ("parsing GGUF" for _ in files)
     config = stored_config(blobs, base, request.from_) if request.from_ else None
     added, config = arranged(blobs, files, config)
+    if request.storage:
+        weights = weights_of(added) or weights_of(base.layers)
+        stored = yield from quantized(blobs, weights, request.storage, request.imatrix, quantizer)
+        if stored is not None:
+            added = [stored.layer, *(one for one in added if one.media_type != types.MODEL)]
+            config = msgspec.structs.replace(config, file_type=quantization(stored.header))
     config = _wished(config, request)
     for obsolete in sorted(OBSOLETE & (request.parameters or {}).keys()):
         yield f"the parameter {obsolete} has no effect any more"
@@ -90,12 +101,6 @@ def _adapters(blobs: Blobs, request: CreateRequest) -> Iterator[File]:
 
 
 def _wished(config: Config, request: CreateRequest) -> Config:
-    wanted = (request.quantize or request.quantization).upper()
-    if wanted and wanted != config.file_type.upper():
-        raise MissingCapability(
-            f"The model is {config.file_type}; making it {wanted} needs the native engine.",
-            "Take a GGUF file that is quantized already, or leave out `quantize`.",
-        )
     return msgspec.structs.replace(
         config,
         renderer=request.renderer or config.renderer,

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from puna.errors import BadRequest
 from puna.models.gguf import Header
 
 # What `general.file_type` counts, as llama.cpp does; 4 is what Ollama once wrote for MXFP4.
@@ -44,6 +45,28 @@ _FILE_TYPES = {
     40: "Q1_0",
     41: "Q2_0",
 }
+
+
+# Short names for the usual one of several, and the one that has another name when it is asked for.
+_ALIASES = {"Q3_K": "Q3_K_M", "Q4_K": "Q4_K_M", "Q5_K": "Q5_K_M", "MXFP4_MOE": "MXFP4"}
+# Twice in the table, as Ollama once numbered it otherwise.
+_NUMBERS = {name: number for number, name in _FILE_TYPES.items()}
+
+
+def file_type(name: str) -> int:
+    """The library's number of a way to store weights, by its name in any case."""
+    return _NUMBERS[known_name(name)]
+
+
+def known_name(name: str) -> str:
+    """The name of a way to store weights, as it is usually written."""
+    plain = name.upper()
+    known = _ALIASES.get(plain, plain)
+    if known not in _NUMBERS:
+        raise BadRequest(
+            f"{name[:100]!r} is no way to store weights.", f"There are {', '.join(_NUMBERS)}."
+        )
+    return known
 
 
 def quantization(header: Header) -> str:

@@ -34,9 +34,16 @@ class CreateRequest(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     parser: str = ""
     requires: str = ""
     quantize: str = ""
+    # The digest of an importance matrix, for quantizing.
+    imatrix: str = ""
     # Ollama's older words for the model and for quantizing.
     name: str = ""
     quantization: str = ""
+
+    @property
+    def storage(self) -> str:
+        """How the weights shall be stored, whichever way that was given."""
+        return self.quantize or self.quantization
 
     @property
     def licenses(self) -> list[str]:

@@ -1,6 +1,6 @@
 """Ties a command to its parent, bounds what it may take, and becomes it.
 
-Usage: python -P leash.py PARENT -m MODULE... | PROGRAM...
+Usage: python -P leash.py [--large-files] PARENT -m MODULE... | PROGRAM...
 
 Where the system can (Linux), the command is killed the moment its parent dies, however that
 happens and whatever state it is in; elsewhere it notices by its socket. This runs as a bare
@@ -20,8 +20,10 @@ PR_SET_PDEATHSIG = 1
 LIMITS = (
     (resource.RLIMIT_CORE, 0),
     (resource.RLIMIT_NOFILE, 4096),
-    (resource.RLIMIT_FSIZE, 1 << 30),
 )
+# Who writes models asks to be without this one.
+SMALL_FILES = (resource.RLIMIT_FSIZE, 1 << 30)
+LARGE_FILES = "--large-files"
 
 
 def tie_to(parent: int) -> None:
@@ -33,9 +35,9 @@ def tie_to(parent: int) -> None:
         sys.exit("The parent is gone.")
 
 
-def limit() -> None:
+def limit(limits: tuple[tuple[int, int], ...]) -> None:
     """Lower the limits of this process, which the command inherits."""
-    for kind, most in LIMITS:
+    for kind, most in limits:
         _, hard = resource.getrlimit(kind)
         bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(kind, (bound, bound))
@@ -52,6 +54,8 @@ def become(command: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    tie_to(int(sys.argv[1]))
-    limit()
-    become(sys.argv[2:])
+    is_large = sys.argv[1] == LARGE_FILES
+    parent, *command = sys.argv[1 + is_large :]
+    tie_to(int(parent))
+    limit(LIMITS if is_large else (*LIMITS, SMALL_FILES))
+    become(command)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -9,8 +10,12 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from puna.builds.choosing import choose
+from puna.builds.quantizing import quantize
+from puna.builds.shelf import Shelf
 from puna.configuration import Configuration
 from puna.dialects.ollama.routes import routes as ollama_routes
+from puna.dialects.puna.engines import routes as engine_routes
 from puna.dialects.puna.placing import Placing
 from puna.dialects.puna.routes import routes as puna_routes
 from puna.errors import PunaError
@@ -35,7 +40,9 @@ def create_app(configuration: Configuration, host: Host | None = None) -> Starle
     keeping = Keeping(settings.history_revisions, settings.history_days)
     library = Library(Store(settings.store, keeping))
     history = History(settings)
-    host = host or LocalHost(journal, settings.engine)
+    shelf = Shelf(settings.home)
+    engine = choose(shelf, settings.engine)
+    host = host or LocalHost(journal, engine.path)
     scheduler = Scheduler(
         library,
         host,
@@ -52,9 +59,10 @@ def create_app(configuration: Configuration, host: Host | None = None) -> Starle
 
     app = Starlette(
         routes=[
-            *ollama_routes(library, scheduler),
+            *ollama_routes(library, scheduler, partial(quantize, shelf=shelf, choice=engine)),
             *puna_routes(library, scheduler, history, configuration),
             *Placing(library, scheduler, host, configuration).routes(),
+            *engine_routes(shelf, engine),
         ],
         # The first is the outermost.
         middleware=[
@@ -66,6 +74,7 @@ def create_app(configuration: Configuration, host: Host | None = None) -> Starle
         lifespan=lifespan,
     )
     app.state.close = scheduler.close
+    app.state.engine = engine
     return app
 
 

@@ -11,6 +11,8 @@ from typing import Any
 import structlog
 import uvicorn
 
+from puna.builds.choosing import Choice, suggestion
+from puna.builds.shelf import Shelf
 from puna.configuration import Configuration
 from puna.errors import PunaError
 from puna.hosts.host import Host
@@ -20,6 +22,7 @@ from puna.server.home import held
 from puna.server.listening import listen
 from puna.server.logs import logging_to, set_level
 from puna.server.notifying import tell_ending, tell_ready
+from puna.settings import Settings
 
 _log = structlog.get_logger("puna.server")
 
@@ -85,6 +88,14 @@ class Server(uvicorn.Server):
         _log.info("the settings were read again", at_restart=waiting)
 
 
+def _tell_engine(settings: Settings, engine: Choice) -> None:
+    """Say once why the default does not run, or that a faster one could be had."""
+    if engine.refused:
+        _log.warning(engine.refused)
+    if hint := suggestion(Shelf(settings.home), engine):
+        _log.info(hint)
+
+
 def serve(configuration: Configuration, runners_on: Host | None = None) -> None:
     """Serve until a signal comes."""
     settings = configuration.settings
@@ -97,6 +108,7 @@ def serve(configuration: Configuration, runners_on: Host | None = None) -> None:
             _log.warning(warning)
         configuration.hearers.append(set_level)
         app = create_app(configuration, runners_on)
+        _tell_engine(settings, app.state.engine)
         server = Server(
             uvicorn.Config(
                 app,

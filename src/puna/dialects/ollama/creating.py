@@ -12,6 +12,7 @@ from puna.dialects.ollama.messages import Object, Text
 from puna.errors import BadRequest, ErrorReport
 from puna.models.creation import create
 from puna.models.library import Library
+from puna.models.quantizing import Progress, Quantizer
 from puna.models.requests import CreateRequest
 
 Files = Annotated[dict[str, str], BeforeValidator(lambda given: given or {})]
@@ -33,6 +34,7 @@ class CreateBody(BaseModel):
     parser: Text = ""
     requires: Text = ""
     quantize: Annotated[Text, Field(validation_alias=AliasChoices("quantize", "quantization"))] = ""
+    imatrix: Text = ""
     stream: bool | None = None
 
     def request(self) -> CreateRequest:
@@ -44,10 +46,12 @@ class CreateBody(BaseModel):
             raise BadRequest(f"{error}.") from None
 
 
-class Status(msgspec.Struct, frozen=True):
-    """One line of what is told."""
+class Status(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of what is told; where something takes long, with how much of it is done."""
 
     status: str
+    total: int = 0
+    completed: int = 0
 
 
 class StreamedStatus:
@@ -55,9 +59,13 @@ class StreamedStatus:
 
     media_type = "application/x-ndjson"
 
-    def render(self, news: str) -> bytes:
+    def render(self, news: str | Progress) -> bytes:
         """The line."""
-        return msgspec.json.encode(Status(news)) + b"\n"
+        if isinstance(news, Progress):
+            status = Status(news.status, news.total, news.completed)
+        else:
+            status = Status(news)
+        return msgspec.json.encode(status) + b"\n"
 
     def error(self, report: ErrorReport) -> bytes:
         """The error as a line."""
@@ -73,12 +81,14 @@ class LastStatus(StreamedStatus):
 
     media_type = "application/json; charset=utf-8"
 
-    def render(self, news: str) -> bytes:
+    def render(self, news: str | Progress) -> bytes:
         """Nothing before the last."""
         return super().render(news) if news == "success" else b""
 
 
-async def created(library: Library, request: CreateRequest) -> AsyncGenerator[str]:
+async def created(
+    library: Library, request: CreateRequest, quantizer: Quantizer
+) -> AsyncGenerator[str | Progress]:
     """Create the model, telling what is done; it waits for the disk in a thread."""
-    async for news in iterate_in_threadpool(create(library, request)):
+    async for news in iterate_in_threadpool(create(library, request, quantizer)):
         yield news

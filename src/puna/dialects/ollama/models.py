@@ -17,6 +17,7 @@ from puna.dialects.ollama.listing import listed, running
 from puna.dialects.ollama.showing import ShowRequest, shown
 from puna.dialects.scopes import scope
 from puna.models.library import Library
+from puna.models.quantizing import Quantizer
 from puna.scheduling.scheduler import Scheduler
 
 
@@ -39,6 +40,7 @@ class Models:
 
     library: Library
     scheduler: Scheduler
+    quantizer: Quantizer
 
     def routes(self) -> list[Route]:
         """Where one asks."""
@@ -74,7 +76,7 @@ class Models:
     async def create(self, request: Request) -> Response:
         """Make a model of another one, or of files that were uploaded."""
         asked = await read(request, CreateBody)
-        news = created(self.library, asked.request())
+        news = created(self.library, asked.request(), self.quantizer)
         if asked.stream is False:
             return WholeAnswer(news, LastStatus())
         return StreamedAnswer(news, StreamedStatus())

@@ -10,20 +10,21 @@ from puna.dialects.ollama.generation import Generation
 from puna.dialects.ollama.models import Models
 from puna.dialects.scopes import scope
 from puna.models.library import Library
+from puna.models.quantizing import Quantizer
 from puna.scheduling.scheduler import Scheduler
 
 # The release of Ollama whose API this is: clients ask before they use what is new in it.
 API_VERSION = "0.13.0"
 
 
-def routes(library: Library, scheduler: Scheduler) -> list[Route]:
-    """The routes, served by these two."""
+def routes(library: Library, scheduler: Scheduler, quantizer: Quantizer) -> list[Route]:
+    """The routes, served by these."""
     return [
         Route("/", _root),
         Route("/api/version", _version),
         *Generation(library, scheduler).routes(),
         *Embeddings(library, scheduler).routes(),
-        *Models(library, scheduler).routes(),
+        *Models(library, scheduler, quantizer).routes(),
         *Blobs(library).routes(),
     ]
 

@@ -1,0 +1,1 @@
+"""The native engine: its toolchain, its build, its self-test, and which engine is used."""

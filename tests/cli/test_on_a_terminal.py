@@ -5,7 +5,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Generator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -117,3 +119,40 @@ def test_ctrl_c_ends_a_command_that_waits_without_a_trace(silent: socket.socket)
             waiting.type(CTRL_C)
             assert waiting.end() == 130
         assert "Traceback" not in waiting.text
+
+
+@pytest.fixture
+def taking_nothing() -> Generator[str]:
+    """A fake server that has no blob, and lets whoever brings one wait."""
+    over = threading.Event()
+
+    class Waiting(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_response(404)
+            self.end_headers()
+
+        def do_POST(self) -> None:
+            over.wait(60)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Waiting) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"127.0.0.1:{server.server_port}"
+        over.set()
+        server.shutdown()
+
+
+def test_ctrl_c_ends_an_upload_without_a_trace(taking_nothing: str, tmp_path: Path) -> None:
+    with (tmp_path / "large.gguf").open("wb") as file:
+        # More than sockets hold back.
+        file.truncate(64 << 20)
+    (tmp_path / "Modelfile").write_text("FROM ./large.gguf\n")
+    words = ("create", "large", "-f", str(tmp_path / "Modelfile"))
+    with terminal(*words, columns=120, PUNA_HOST=taking_nothing) as shown:
+        shown.until("uploading large.gguf")
+        shown.type(CTRL_C)
+        assert shown.end() == 130
+        assert "Traceback" not in shown.text
+        assert "Created" not in shown.text

@@ -14,7 +14,7 @@ from puna.engine.images import check
 from puna.errors import BadRequest, PunaError
 
 _START = re.compile(r"""(?:(?<=^)|(?<=[\s'"(]))(?:~|\.{1,2})?/""")
-_END = re.compile(r"\.(?:png|jpe?g|gif|webp)\b", re.IGNORECASE)
+_END = re.compile(r"\.(?:png|jpe?g|gif|webp)(?!\.?\w)", re.IGNORECASE)
 _ESCAPED = re.compile(r"\\(.)")
 MOST_ENDS = 8
 

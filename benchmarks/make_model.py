@@ -104,25 +104,16 @@ def describe(writer: gguf.GGUFWriter, shape: Shape) -> None:
 
 
 def add_vocabulary(writer: gguf.GGUFWriter, size: int) -> None:
-    """The built-in model's vocabulary, padded."""
-    letters = stand_in.byte_letters()
-    merges = stand_in.learn_merges(letters, 249)
-    pieces = [*letters, *(first + second for first, second in merges)]
-    special = [*stand_in.CONTROL, *stand_in.MARKUP]
-    words = [f"Ġ~{word:x}" for word in range(size - len(pieces) - len(special))]
-    tokens = [*pieces, *words, *special]
-    types = [gguf.TokenType.NORMAL] * (len(pieces) + len(words))
-    types += [gguf.TokenType.CONTROL] * len(stand_in.CONTROL)
-    types += [gguf.TokenType.USER_DEFINED] * len(stand_in.MARKUP)
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("qwen2")
-    writer.add_token_list(tokens)
-    writer.add_token_types(types)
-    writer.add_token_merges([f"{first} {second}" for first, second in merges])
-    writer.add_eos_token_id(tokens.index("<|im_end|>"))
-    writer.add_pad_token_id(tokens.index("<|endoftext|>"))
-    writer.add_add_bos_token(False)
-    writer.add_chat_template(stand_in.TEMPLATE)
+    """The built-in model's vocabulary and template, padded with words that no text has."""
+    for name, field in gguf.GGUFReader(stand_in.BUILTIN).fields.items():
+        if name.startswith("tokenizer."):
+            kind, *inner = field.types
+            value = field.contents()
+            if name == gguf.Keys.Tokenizer.LIST:
+                value += [f"Ġ~{word:x}" for word in range(size - len(value))]
+            elif name == gguf.Keys.Tokenizer.TOKEN_TYPE:
+                value += [int(gguf.TokenType.NORMAL)] * (size - len(value))
+            writer.add_key_value(name, value, kind, inner[-1] if inner else None)
 
 
 def all_tensors(

@@ -1,8 +1,9 @@
-"""Runs every benchmark and writes what it found to benchmarks/results.md.
+"""Runs benchmarks and writes what they found to benchmarks/results.md, each in its own section.
 
 Usage: python benchmarks/run.py [NAME...]
 
-By default all: engine, cancel, interference, server, headers, commands.
+By default all: goals, engine, cancel, interference, server, headers, commands. A section that is
+not measured anew stays as it was, with the machine and the versions that it was measured with.
 """
 
 import datetime
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import cancel
 import commands
+import goals
 import headers
 import interference
 import psutil
@@ -27,6 +29,7 @@ from puna.engine import abi
 
 RESULTS = Path(__file__).with_name("results.md")
 PARTS: dict[str, Callable[[], list[Finding]]] = {
+    "goals": goals.measure,
     "engine": engine.measure,
     "engine --streams": lambda: engine.measure(pooled=False),
     "cancel": cancel.measure,
@@ -39,9 +42,11 @@ HEADER = """\
 # What was measured
 
 Written by `make bench`. Ratios tell more than absolute figures, which move from machine to
-machine. The model is the shape of Qwen3-0.6B with random weights in Q4_0, but for `server.py`,
-which uses the built-in one.
+machine. The model is the shape of Qwen3-0.6B with random weights, in Q4_0 unless told otherwise;
+`server.py` uses the built-in one. What it means is in
+[docs/performance.md](../docs/performance.md).
 """
+SECTION = "\n## "
 
 
 def machine() -> str:
@@ -73,18 +78,31 @@ def commit() -> str:
     ).stdout.strip()
 
 
+def sections(text: str) -> dict[str, str]:
+    """The sections of a file, by name."""
+    each = (section.partition("\n") for section in text.split(SECTION)[1:])
+    return {name: body.strip() for name, _, body in each}
+
+
 def main(names: list[str]) -> None:
-    sections = [HEADER, machine()]
     for name, measure in PARTS.items():
         script, _, options = name.partition(" ")
         if names and script not in names:
             continue
         print(f"## {name}", flush=True)
+        before = machine()
         found = table(measure())
         print(found, flush=True)
         command = f"python benchmarks/{script}.py {options}".strip()
-        sections.append(f"\n## {name}\n\n`{command}`\n\n{found}")
-    RESULTS.write_text("\n".join(sections) + "\n")
+        put(name, f"{before}\n- Command: `{command}`\n\n{found}")
+
+
+def put(name: str, body: str) -> None:
+    """Write a section in place of what it was; the others stay."""
+    found = sections(RESULTS.read_text() if RESULTS.exists() else "") | {name: body}
+    order = [*PARTS, *(other for other in found if other not in PARTS)]
+    written = [f"{SECTION}{name}\n\n{found[name]}\n" for name in order if name in found]
+    RESULTS.write_text("".join([HEADER, *written]))
 
 
 if __name__ == "__main__":

@@ -126,8 +126,9 @@ async def test_a_job_without_a_seed_keeps_the_one_that_it_was_given(
     for choice in range(2):
         tokens, expected = told(deltas, choice)[0], told(whole, choice)[0]
         assert len(tokens) == len(expected) == 120
-        # What is computed anew may round differently, so only the parts are sure to be alike.
-        assert tokens[:20] == expected[:20]
+        # What is computed anew may round differently, and one choice is ahead of the other, so only
+        # what both had put out before the first kill is sure to be alike.
+        assert tokens[:10] == expected[:10]
     assert sorted(one.choice for one in deltas if isinstance(one, FinishDelta)) == [0, 1]
 
 

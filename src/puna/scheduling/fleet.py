@@ -82,6 +82,12 @@ class Fleet:
         """What belongs to one of the table's runners, until it is buried."""
         return self._berths.get(id)
 
+    def runner(self, id: int) -> Runner:
+        """The process of one that is ready."""
+        runner = self._berths[id].runner
+        assert runner is not None
+        return runner
+
     def rate(self, id: int) -> Rate:
         """Where tokens of a runner are counted."""
         berth = self._berths.get(id)
@@ -208,9 +214,7 @@ class Fleet:
 
     def unload(self, id: int) -> None:
         """Let a runner go."""
-        runner = self._berths[id].runner
-        assert runner is not None
-        self._spawn(runner.unload())
+        self._spawn(self.runner(id).unload())
 
     # What is seen of them
 

@@ -7,27 +7,25 @@ from contextlib import suppress
 from typing import Self, assert_never
 
 from puna.deltas import Delta, DoneDelta
-from puna.errors import BadRequest, Cancelled, PunaError, QueueFull, RunnerLost, TimedOut
-from puna.events import Event, JobMoved
+from puna.errors import Cancelled, PunaError, QueueFull, RunnerLost
+from puna.events import Event
 from puna.hosts.host import Host, Wish
 from puna.jobs import Demand, Job
 from puna.models.library import Library
 from puna.models.model import Model
 from puna.protocol import Resume, Tokens
-from puna.records import ENDED, JobRecord
+from puna.records import JobRecord
 from puna.scheduling.claims import Decision, Pause, Plan, Refuse, Start, Submit, Unload
 from puna.scheduling.errands import Errands
 from puna.scheduling.fleet import Fleet
 from puna.scheduling.flight import Flight
-from puna.scheduling.ledger import Ledger
+from puna.scheduling.flights import Flights
 from puna.scheduling.resident import Resident
 from puna.scheduling.table import Table
 from puna.scheduling.turns import Turns
 from puna.scheduling.wishes import claim_of, context_of, rules_of, wish_for
 from puna.settings import Settings
 
-# A job that lost its runner so often without a token in between is what kills them, or hopeless.
-FALLS_BORNE = 2
 DEFAULT = Demand()
 
 
@@ -48,15 +46,12 @@ class Scheduler:
     ) -> None:
         self._library = library
         self._settings = settings
-        self._emit = emit
         self._table = Table(rules_of(settings))
         turns = self._turns = Turns(self._turn)
         self._fleet = Fleet(host, settings, self._table, turns.touch)
         self._errands = Errands(self._table, turns.touch)
-        self._flights: dict[str, Flight] = {}
-        self._ended = Ledger(remember)
+        self._flights = Flights(self._table, self._fleet, turns.touch, remember, emit)
         self._closing = False
-        self._landed = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         self._fleet.open()
@@ -88,7 +83,7 @@ class Scheduler:
                         return
                     flight.rise(stream.resume)
                 except RunnerLost as error:
-                    self._fall(flight, error)
+                    self._flights.fall(flight, error)
                 table.requeue(id, time.monotonic())
                 self._turns.touch()
         except Cancelled as error:
@@ -98,7 +93,7 @@ class Scheduler:
             flight.end("failed", error)
             raise
         finally:
-            self._land(flight)
+            self._flights.land(flight)
 
     async def render(self, job: Job) -> Tokens:
         """The prompt of a job, as text and as tokens."""
@@ -137,9 +132,9 @@ class Scheduler:
 
     def cancel(self, id: str) -> bool:
         """End a job, wherever it is; False if there is none of this id."""
-        flight = self._flights.get(id)
+        flight = self._flights.find(id)
         if flight is not None:
-            self._stop(flight, Cancelled("The job was cancelled.", ""))
+            self._flights.stop(flight, Cancelled("The job was cancelled.", ""))
         return flight is not None
 
     def heed(self, settings: Settings) -> None:
@@ -160,36 +155,25 @@ class Scheduler:
 
     def jobs(self) -> list[JobRecord]:
         """Every job that has not ended, and of those that have the latest."""
-        positions, loading = self._table.positions(), self._table.awaiting_a_load()
-        running = [
-            flight.record(positions.get(id), loading=id in loading)
-            for id, flight in self._flights.items()
-        ]
-        return [*self._ended.all(), *running]
+        return self._flights.records()
 
     def job(self, id: str) -> JobRecord | None:
         """One job, if it is known."""
-        flight = self._flights.get(id)
-        if flight is None:
-            return self._ended.find(id)
-        loading = id in self._table.awaiting_a_load()
-        return flight.record(self._table.positions().get(id), loading=loading)
+        return self._flights.record(id)
 
     async def close(self, grace: float) -> None:
         """Take no more jobs, let running ones finish for so many seconds, end all runners."""
         self._closing = True
-        error = _ending()
-        self._errands.refuse_all(error)
-        for flight in list(self._flights.values()):
+        self._errands.refuse_all(_ending())
+        for flight in self._flights.all():
             if not flight.has_begun:
-                self._stop(flight, error)
+                self._flights.stop(flight, _ending())
         with suppress(TimeoutError):
             async with asyncio.timeout(grace):
-                while self._flights:
-                    self._landed.clear()
-                    await self._landed.wait()
-        for flight in list(self._flights.values()):
-            self._stop(flight, Cancelled("The server ended before the job did.", "Try again."))
+                await self._flights.over()
+        for flight in self._flights.all():
+            error = Cancelled("The server ended before the job did.", "Try again.")
+            self._flights.stop(flight, error)
         self._turns.close()
         await self._fleet.close()
 
@@ -212,57 +196,8 @@ class Scheduler:
 
     async def _admit(self, job: Job, resume: Resume | None) -> Flight:
         wish = await self._wish(job.model, job.demand)
-        if job.id in self._flights:
-            raise BadRequest(f"A job with the id {job.id} is running already.")
-        self._table.arrive(claim_of(job, wish, self._settings), time.monotonic())
-        flight = self._flights[job.id] = Flight(job, resume)
-        if (seconds := self._settings.request_timeout) is not None:
-            what = f"The job took longer than {seconds:g} s, the most that one may."
-            error = TimedOut(what, "Ask for less at once, or raise PUNA_REQUEST_TIMEOUT.")
-            loop = asyncio.get_running_loop()
-            flight.deadline = loop.call_later(seconds, self._stop, flight, error)
-        self._emit(JobMoved(job.id, flight.phase))
-        self._turns.touch()
-        return flight
-
-    def _fall(self, flight: Flight, error: RunnerLost) -> None:
-        """The job's runner died: it goes on elsewhere, unless that has been in vain before."""
-        berth = self._fleet.find(flight.berth)
-        if berth is not None and berth.runner is not None and berth.runner.alive:
-            raise error
-        self._fleet.bury(flight.berth)
-        flight.fall()
-        if flight.falls > FALLS_BORNE:
-            raise RunnerLost(
-                f"The job lost its runner {flight.falls} times without getting on. {error.message}",
-                "It may be what the runner cannot stand; see the server's log.",
-            )
-
-    def _stop(self, flight: Flight, error: PunaError) -> None:
-        """End a job with an error, which its reader meets after what has come before."""
-        flight.stop(error)
-        self._table.leave(flight.job.id, time.monotonic())
-        self._turns.touch()
-
-    def _land(self, flight: Flight) -> None:
-        """The job has ended, however that came."""
-        id, now = flight.job.id, time.monotonic()
-        if flight.stream is not None:
-            flight.stream.close()
-        if flight.deadline is not None:
-            flight.deadline.cancel()
-        if flight.phase == "done":
-            self._table.finish(id, now)
-        else:
-            self._table.leave(id, now)
-        if flight.phase not in ENDED:
-            flight.end("cancelled")
-        del self._flights[id]
-        record = flight.record(None)
-        self._ended.add(record)
-        self._emit(JobMoved(id, record.phase, record.error))
-        self._landed.set()
-        self._turns.touch()
+        claim = claim_of(job, wish, self._settings)
+        return self._flights.admit(job, claim, resume, self._settings.request_timeout)
 
     # Turns
 
@@ -280,39 +215,19 @@ class Scheduler:
             case Unload(runner):
                 self._fleet.unload(runner)
             case Submit(job, runner):
-                self._submit(job, runner)
-            case Pause(job):
-                if (stream := self._flights[job].stream) is not None:
-                    stream.lay_down()
-            case Refuse(job, error):
                 if job in self._errands:
-                    self._errands.refuse(job, error)
+                    self._errands.begin(job, self._fleet.runner(runner))
                 else:
-                    self._stop(self._flights[job], error)
+                    self._flights.submit(job, runner)
+            case Pause(job):
+                self._flights.pause(job)
+            case Refuse(job, error):
+                if (flight := self._flights.find(job)) is not None:
+                    self._flights.stop(flight, error)
+                else:
+                    self._errands.refuse(job, error)
             case _:
                 assert_never(decision)
-
-    def _submit(self, job: str, id: int) -> None:
-        berth = self._fleet.find(id)
-        assert berth is not None
-        assert berth.runner is not None
-        if job in self._errands:
-            self._errands.begin(job, berth.runner)
-            return
-        flight = self._flights[job]
-
-        def left(_: str) -> None:
-            # Of those that a dead runner leaves, its burial tells the table, all at once.
-            if berth.runner is not None and berth.runner.alive:
-                self._table.vacate(job, time.monotonic())
-                self._turns.touch()
-
-        try:
-            stream = berth.runner.submit(flight.job, flight.resume, left)
-        except RunnerLost as error:
-            stream = error
-        flight.begin(id, berth.runner.name, stream, berth.loading(time.monotonic(), flight.waited))
-        self._emit(JobMoved(job, flight.phase))
 
 
 def _ending() -> QueueFull:

@@ -99,12 +99,13 @@ async def test_a_killed_runner_costs_its_client_nothing(
 async def test_text_that_was_held_back_is_neither_lost_nor_told_twice(
     server: Scheduler, host: FakeHost, pocket_model: Path
 ) -> None:
-    whole = joined(await collect(server.run(completion("whole", pocket_model))))
+    prompt, whole = await surest(server, pocket_model)
     # Each begins like something in the text and never ends as it does, so that much is held back.
     stops = tuple(whole[at : at + 12] + "~" for at in range(0, len(whole) - 12, 6))
     limits = Limits(max_tokens=120, ignore_eos=True, stop=stops[:64])
     for place in (5, 11, 23):
-        asked = completion(f"killed {place}", pocket_model, limits=limits, logprobs=1)
+        asked = completion(f"killed {place}", pocket_model, prompt=prompt, logprobs=1)
+        asked = replace(asked, limits=limits)
         deltas = await killed_at(server, host, asked, place)
         assert joined(deltas) == whole
         tokens, scored = told(deltas)

@@ -3,6 +3,7 @@
 import os
 import socketserver
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
@@ -110,17 +111,25 @@ def test_a_flag_hides_all_other_sources(tmp_path: Path) -> None:
     assert configuration.shadowed() == [("--keep-alive", hidden)]
 
 
-def test_an_engine_that_is_not_the_recorded_one_fails(home: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "engine"
-    folder.mkdir()
-    (folder / "libllama.so").write_bytes(b"something else")
-    (folder / "puna-engine.version").write_text(f"{embedded().version} {'0' * 64}")
-    (found,) = machine.engine(settings(home, engine=folder))
+def test_an_engine_that_is_not_the_recorded_one_fails(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = replace(embedded(), sha256="0" * 64)
+    monkeypatch.setattr(machine, "embedded", lambda: other)
+    (found,) = machine.engine(settings(home))
     assert (found.topic, found.state) == ("engine", "fail")
     assert "recorded is 0000" in found.text
     assert found.mend
-    (missing,) = machine.engine(settings(home, engine=tmp_path / "none.so"))
-    assert missing.state == "fail"
+
+
+def test_an_engine_that_does_not_open_fails(home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "engine"
+    folder.mkdir()
+    (folder / "libllama.so").write_bytes(b"something else")
+    for path in (folder, tmp_path / "none.so"):
+        (found,) = machine.engine(settings(home, engine=path))
+        assert (found.topic, found.state) == ("engine", "fail")
+        assert found.mend
 
 
 def test_a_driver_that_the_engine_makes_no_use_of_is_told(tmp_path: Path) -> None:

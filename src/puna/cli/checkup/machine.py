@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from puna.builds.choosing import choose, suggestion
+from puna.builds.shelf import Shelf
 from puna.cli.checkup.finding import Finding
 from puna.cli.tables import size_of
 from puna.engine.origin import embedded, native
@@ -23,17 +25,24 @@ LITTLE_DISK, NO_DISK = 5 << 30, 100 << 20
 
 def engine(settings: Settings) -> Iterator[Finding]:
     """Whether the engine is the recorded one, opens, and what it can compute on."""
+    shelf = Shelf(settings.home)
     try:
-        origin = (native(settings.engine) if settings.engine else embedded()).verify()
-        devices = asyncio.run(LocalHost(lambda _: None, settings.engine).devices())
+        choice = choose(shelf, settings.engine)
+        origin = (native(choice.path) if choice.path else embedded()).verify()
+        devices = asyncio.run(LocalHost(lambda _: None, choice.path).devices())
     except PunaError as error:
         mend = error.mend or "Install Puna again, or name another engine with PUNA_ENGINE."
         yield Finding("engine", "fail", error.message, mend)
         return
-    kind = "native" if settings.engine else "embedded"
-    recorded = "as recorded" if origin.sha256 else "of which no hash is recorded"
-    version = f" {origin.version}" if origin.version else ""
-    yield Finding("engine", "ok", f"The {kind} engine{version} opens; its file is {recorded}.")
+    if choice.refused:
+        mend = "`puna engine test` tells more, `puna engine build` makes another."
+        yield Finding("engine", "warn", choice.refused, mend)
+    # What `puna engine` built was compared with its record when it was chosen.
+    known = origin.sha256 is not None or settings.engine is None
+    recorded = "as recorded" if known else "one of which no hash is recorded"
+    version = f" ({origin.version})" if origin.version else ""
+    text = f"The engine {choice.name}{version} opens; its file is {recorded}."
+    yield Finding("engine", "ok", text, suggestion(shelf, choice))
     for device in devices:
         yield Finding("device", "ok", _described(device))
     yield from drivers(devices)
@@ -56,7 +65,7 @@ def drivers(
                 "driver",
                 "warn",
                 f"{name} is loaded, and the engine sees no GPU.",
-                "Name an engine that was built for it with --engine or PUNA_ENGINE.",
+                "`puna engine build` makes one for it; or name one with PUNA_ENGINE.",
             )
     if not found and not seen:
         yield Finding("driver", "ok", "There is no GPU's driver; models run on the processor.")

@@ -84,6 +84,7 @@ def downloaded(folder: Path) -> None:
 
 def _strongest(shelf: Shelf, order: Order, work: Path) -> Record:
     """The strongest engine that passes its test."""
+    work.mkdir(exist_ok=True)
     shell = Shell(work / "log.txt")
     toolchain = Toolchain(work)
     for doing in toolchain.lay_out(shell, order.given):
@@ -138,15 +139,14 @@ def _made(
 def _alone(work: Path, tell: Callable[[Progress], None]) -> Generator[None]:
     """Nobody else builds the same in this block; who comes second waits, and finds it done."""
     locks = work.parent / "locks"
-    locks.mkdir(parents=True, exist_ok=True)
+    try:
+        locks.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EngineNotBuilt(f"{locks} cannot be written to: {error.strerror}.") from None
     with (locks / work.name).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             tell(Progress("waiting for another build of the same"))
             fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            work.mkdir(exist_ok=True)
-        except OSError as error:
-            raise EngineNotBuilt(f"{work} cannot be written to: {error.strerror}.") from None
         yield

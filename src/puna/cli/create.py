@@ -37,9 +37,24 @@ Quantize = Annotated[
     ),
 ]  # fmt: skip
 
+Matrix = Annotated[
+    Path | None,
+    typer.Option(
+        "--imatrix",
+        metavar="FILE",
+        help="Which weights matter most when they are quantized.",
+        show_default=False,
+    ),
+]
+
 
 def create(
-    name: Name, file: File = None, source: From = None, quantize: Quantize = None, host: Host = None
+    name: Name,
+    file: File = None,
+    source: From = None,
+    quantize: Quantize = None,
+    imatrix: Matrix = None,
+    host: Host = None,
 ) -> None:
     """Make a model of files, or of another one.
 
@@ -61,9 +76,10 @@ def create(
         uploading = Uploading(client, steps)
         files, adapters = uploading.all(found.files), uploading.all(found.adapters)
         request = request_of(modelfile, name, found.model, files, adapters)
-        body = msgspec.to_builtins(msgspec.structs.replace(request, quantize=quantize or ""))
-        for line in client.stream("/api/create", body):
-            steps.step(line["status"])
+        matrix = "".join(uploading.all([imatrix] if imatrix else []).values())
+        wishes = msgspec.structs.replace(request, quantize=quantize or "", imatrix=matrix)
+        for line in client.stream("/api/create", msgspec.to_builtins(wishes)):
+            steps.told(line)
     print(f"Created {name}.")
 
 

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
 from puna.cli.tables import DIGITS, size_of
@@ -20,6 +20,7 @@ class Steps:
     def __init__(self) -> None:
         self._progress: Any = _progress() if moving(sys.stderr) else None
         self._spinner: Any = None
+        self._counting = ""
 
     def __enter__(self) -> Self:
         if self._progress is not None:
@@ -40,6 +41,19 @@ class Steps:
             return
         self._end_step()
         self._spinner = self._progress.add_task(text, total=None)
+
+    def told(self, line: Mapping[str, Any]) -> None:
+        """What a server says of its work: a step, or how many bytes of one are done."""
+        text, total = line["status"], line.get("total", 0)
+        if not total:
+            self._counting = ""
+            self.step(text)
+            return
+        if self._counting != text:
+            self._counting = text
+            self.step(text)
+        if self._progress is not None:
+            self._progress.update(self._spinner, total=total, completed=line.get("completed", 0))
 
     def counted(self, text: str, size: int, portions: Iterable[bytes]) -> Iterator[bytes]:
         """The portions, shown as they go by."""

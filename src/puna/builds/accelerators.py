@@ -55,6 +55,15 @@ def _header(name: str) -> Callable[[], str | None]:
     return found
 
 
+def _cublas() -> str | None:
+    roots = [os.environ.get("CUDA_PATH"), "/usr/local/cuda", "/opt/cuda", "/usr"]
+    folders = ("include", "targets/*/include")
+    places = (
+        place for root in roots if root for folder in folders for place in Path(root).glob(folder)
+    )
+    return next((str(place) for place in places if (place / "cublas_v2.h").is_file()), None)
+
+
 def _mac() -> str | None:
     return "macOS" if sys.platform == "darwin" else None
 
@@ -80,7 +89,8 @@ def _cuda_options() -> tuple[str, ...]:
         "GGML_CUDA_NCCL=OFF",
         f"CMAKE_CUDA_COMPILER={_nvcc()}",
         f"CMAKE_CUDA_HOST_COMPILER={host}",
-        "CMAKE_CUDA_ARCHITECTURES=native" if Path("/dev/nvidia0").exists() else "",
+        # Where there is no GPU to ask, for every one that the compiler knows.
+        f"CMAKE_CUDA_ARCHITECTURES={'native' if Path('/dev/nvidia0').exists() else 'all-major'}",
     )
 
 
@@ -96,6 +106,7 @@ PARTS = {
             _cuda_options,
             (
                 Need("NVIDIA's compiler, nvcc", _nvcc, _CUDA),
+                Need("NVIDIA's cuBLAS", _cublas, _CUDA),
                 Need("GCC's g++", _program("g++"), _GCC),
             ),
         ),

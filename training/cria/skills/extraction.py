@@ -80,8 +80,7 @@ def _about_anything(draw: Draw) -> tuple[dict[str, Any], str]:
                 record[key] = draw.choice(values.STRINGS)(draw)
     form = draw.choice(("the {} is {}", "{}: {}", "{} {}", "{} = {}", "its {} is {}"))
     parts = [form.format(*item) for item in record.items()]
-    text = draw.choice((", ", " and ", "; ", ". ")).join(parts)
-    return record, text[0].upper() + text[1:] + draw.choice((".", "."))
+    return record, draw.choice((", ", " and ", "; ", ". ")).join(parts) + "."
 
 
 def exchange(draw: Draw) -> tuple[str, str, str, str]:

@@ -109,12 +109,16 @@ def _with_options(draw: Draw, parameters: Sequence[Parameter]) -> tuple[Paramete
     first, *rest = distinct.values() if distinct else (None,)
     if first is None:
         return ()
-    loose = [
-        Parameter(
-            each.name, each.kind, each.phrases, each.draw_value, each.choices, not draw.chance(0.3)
+    said = set(first.phrases)
+    loose: list[Parameter] = []
+    for each in rest:
+        # Two values that are given in the same words could be told apart by nobody.
+        phrases = _GENERIC if said & set(each.phrases) - set(_GENERIC) else each.phrases
+        said.update(phrases)
+        required = not draw.chance(0.3)
+        loose.append(
+            Parameter(each.name, each.kind, phrases, each.draw_value, each.choices, required)
         )
-        for each in rest
-    ]
     return (first, *loose)
 
 

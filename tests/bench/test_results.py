@@ -2,28 +2,26 @@
 
 from pathlib import Path
 
-import pytest
-from benchmarks import findings
+from benchmarks import results
 
 
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """The module as it runs: from its own folder."""
-    monkeypatch.syspath_prepend(Path(findings.__file__).parent)
-    from benchmarks import run
+def test_a_section_is_replaced_and_the_others_stay(tmp_path: Path) -> None:
+    file = tmp_path / "results.md"
 
-    monkeypatch.setattr(run, "RESULTS", tmp_path / "results.md")
-    return run
+    def put(name: str, body: str) -> None:
+        results.put(name, body, ("cancel", "headers"), file)
 
-
-def test_a_section_is_replaced_and_the_others_stay(run) -> None:
-    run.put("headers", "old\n\n### deeper")
-    run.put("an older one", "kept")
-    run.put("cancel", "first")
-    run.put("headers", "new")
-    text = run.RESULTS.read_text()
-    assert run.sections(text) == {"cancel": "first", "headers": "new", "an older one": "kept"}
-    assert text.startswith(run.HEADER)
-    for name, body in run.sections(text).items():
-        run.put(name, body)
-    assert run.RESULTS.read_text() == text
+    put("headers", "old\n\n### deeper")
+    put("an older one", "kept")
+    put("cancel", "first")
+    put("headers", "new")
+    text = file.read_text()
+    assert list(results.sections(text).items()) == [
+        ("cancel", "first"),
+        ("headers", "new"),
+        ("an older one", "kept"),
+    ]
+    assert text.startswith(results.HEADER)
+    for name, body in results.sections(text).items():
+        put(name, body)
+    assert file.read_text() == text

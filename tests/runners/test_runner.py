@@ -108,7 +108,7 @@ async def test_an_answer_that_nobody_reads_is_laid_down_and_can_go_on_when_it_is
         await ready.tokenize("x")
     deltas = await collect(unread)
     assert unread.resume is not None
-    assert sum(isinstance(delta, TextDelta) for delta in deltas) < 2 * PAUSE_AT
+    assert sum(isinstance(delta, TextDelta) for delta in deltas) < count / 2
     again = ready.submit(job(f"flood {count}", "again"), unread.resume)
     while not joined(deltas).endswith(f" {count - 1} "):
         deltas += await anext(again)
@@ -249,3 +249,18 @@ asyncio.run(main())
     await parent.wait()
     child.wait(timeout=10)
     assert not child.is_running()
+
+
+async def test_whoever_is_told_to_stop_waiting_for_an_end_does_not_end_it_for_others(
+    ready: Runner, events: list[Event]
+) -> None:
+    stream = ready.submit(job("hang"))
+    psutil.Process(ready._process._process.pid).kill()
+    await ready._process.ended()
+    impatient = asyncio.create_task(ready.kill())
+    await asyncio.sleep(0)
+    impatient.cancel()
+    await ready.kill()
+    assert states(events)[-1] == "failed"
+    with pytest.raises(RunnerLost):
+        await collect(stream)

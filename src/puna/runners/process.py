@@ -9,6 +9,7 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 LEASH = Path(__file__).with_name("leash.py")
@@ -104,8 +105,10 @@ class RunnerProcess:
     async def kill(self) -> None:
         """End the process and whatever it started, now."""
         if self.alive:
-            # The session's leader is the runner, so the group holds its children too.
-            os.killpg(self._process.pid, signal.SIGKILL)
+            # It may have ended just now. The session's leader is the runner, so the group holds
+            # its children too.
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
         await self.ended()
 
 

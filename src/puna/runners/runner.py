@@ -191,7 +191,8 @@ class Runner:
         """End the process now, with its jobs."""
         await self._process.kill()
         if self._life is not None:
-            await self._life
+            # Others wait for it too: who is told to stop waiting must not end it for them.
+            await asyncio.shield(self._life)
 
     async def over(self) -> str:
         """Wait for the end of the runner, however it comes; the answer is the reason."""

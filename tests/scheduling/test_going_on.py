@@ -192,8 +192,8 @@ async def test_thirty_kills_in_mid_stream_are_seen_by_no_client(
 ) -> None:
     dice = random.Random(30)
     prompt, expected = await surest(server, pocket_model)
-    killed = 0
-    while killed < 30:
+    # Each kill brings a load, but for one that meets a runner that is dead already.
+    while (killed := len(host.loads) - 1) < 30:
         jobs = [
             completion(f"{killed}/{number}", pocket_model, prompt=prompt) for number in range(4)
         ]
@@ -206,5 +206,4 @@ async def test_thirty_kills_in_mid_stream_are_seen_by_no_client(
             assert isinstance(answer[-1], DoneDelta)
             assert len(told(answer)[0]) == 120
             assert joined(answer) == expected
-        killed += len(places)
-    assert len(host.loads) == 31
+        assert len(host.loads) - 1 > killed

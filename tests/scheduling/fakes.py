@@ -58,7 +58,7 @@ class FakeHost:
             batch=wish.batch,
             threads=wish.threads,
         )
-        return Plan(Load(wish.weights, placement=placement), {"CPU": size})
+        return Plan(Load(wish.weights, placement=placement, pace=wish.pace), {"CPU": size})
 
     async def suppose(self, wish: Wish, devices: Sequence[Device]) -> Plan:
         return await self.plan(wish, {device.name: device.free for device in devices})

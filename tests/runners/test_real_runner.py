@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from puna.deltas import Delta, DoneDelta, FinishDelta, PromptDelta, TextDelta
 from puna.errors import BadRequest, PunaError, ReportedError, RunnerLost
 from puna.jobs import CompleteJob, Constraint, Fit, Limits, Sampling
-from puna.protocol import Load, Placement, Resume
+from puna.protocol import Load, Pace, Placement, Resume
 from puna.runners.runner import Runner
 from puna.runners.stream import Stream
 
@@ -33,7 +33,9 @@ async def runner(pocket_model: Path) -> AsyncGenerator[Runner]:
 async def started(model: Path) -> Runner:
     runner = await Runner.start(lambda event: None)
     try:
-        await runner.load(Load((str(model),), placement=PLACEMENT))
+        # Nothing is guessed, so that an answer takes a while and can be met in its midst.
+        pace = Pace(speculate=False)
+        await runner.load(Load((str(model),), placement=PLACEMENT, pace=pace))
     except PunaError:
         await runner.kill()
         raise
@@ -189,10 +191,10 @@ async def test_a_paused_answer_goes_on_in_another_runner(
 async def test_what_is_held_back_at_a_pause_is_told_with_all_its_tokens_and_times(
     runner: Runner,
 ) -> None:
-    whole = joined(await collect(runner.submit(job("whole", 100))))
+    whole = joined(await collect(runner.submit(job("whole", 400))))
     # Each begins like something in the text and never ends as it does, so that much is held back.
     stops = tuple(whole[at : at + 12] + "~" for at in range(0, len(whole) - 12, 6))[:64]
-    limits = Limits(max_tokens=100, ignore_eos=True, stop=stops)
+    limits = Limits(max_tokens=400, ignore_eos=True, stop=stops)
     got: list[Delta] = []
     spent = 0.0
     asked = job("held", logprobs=0, limits=limits)
@@ -217,7 +219,7 @@ async def test_what_is_held_back_at_a_pause_is_told_with_all_its_tokens_and_time
     done = got[-1]
     assert isinstance(done, DoneDelta)
     assert done.usage.output_seconds > spent
-    assert done.usage.output_tokens == 100
+    assert done.usage.output_tokens == 400
 
 
 async def test_choices_are_paused_together_whatever_has_become_of_each(runner: Runner) -> None:

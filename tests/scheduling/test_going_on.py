@@ -98,7 +98,8 @@ async def test_a_killed_runner_costs_its_client_nothing(
     assert usage.output_seconds > 0
     assert usage.prompt_seconds > 0
     parts = usage.queue_seconds + usage.load_seconds + usage.prompt_seconds + usage.output_seconds
-    assert parts <= usage.total_seconds + 0.001
+    # They are measured in two processes, each of which may be held up between two looks at a clock.
+    assert parts <= usage.total_seconds + 0.5
     record = server.job("killed")
     assert record is not None
     assert record.resumed == 3

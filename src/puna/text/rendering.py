@@ -105,6 +105,27 @@ def _end(line: socket.socket, process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
+class Rendered:
+    """What is rendered in a process that it owns."""
+
+    def __init__(self, source: str, rendering: "Rendering") -> None:
+        self.source = source
+        self._rendering = rendering
+
+    def warm(self) -> None:
+        """Start the rendering process, without waiting for it."""
+        self._rendering.warm()
+
+    def close(self) -> None:
+        """End the rendering process."""
+        self._rendering.close()
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The names that the template reads; of a Go template, in small letters."""
+        return self._rendering.variables
+
+
 class Rendering:
     """One template and the process that renders it; safe to use from several threads."""
 

@@ -20,7 +20,7 @@ from puna.text.mending import (
     split_calls,
 )
 from puna.text.probing import shape_of
-from puna.text.rendering import Bounds, Refused, Rendering
+from puna.text.rendering import Bounds, Refused, Rendered, Rendering
 from puna.text.shapes import Shape, Writer
 from puna.text.unfinished import cut, marked
 
@@ -33,7 +33,7 @@ CHATML = (
 )
 
 
-class Template:
+class Template(Rendered):
     """One model's chat template; it owns the process that renders it.
 
     Calls block for as long as rendering takes, at most `bounds`; they may come from any thread.
@@ -48,23 +48,9 @@ class Template:
         bounds: Bounds | None = None,
         shape: Shape | None = None,
     ) -> None:
-        self.source = source
+        super().__init__(source, Rendering(source, bounds))
         self._tokens = {"bos_token": bos, "eos_token": eos}
-        self._rendering = Rendering(source, bounds)
         self._known_shape = shape
-
-    def warm(self) -> None:
-        """Start the rendering process, without waiting for it."""
-        self._rendering.warm()
-
-    def close(self) -> None:
-        """End the rendering process."""
-        self._rendering.close()
-
-    @property
-    def variables(self) -> frozenset[str]:
-        """The names that the template reads."""
-        return self._rendering.variables
 
     @property
     def shape(self) -> Shape:

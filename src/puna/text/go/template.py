@@ -11,7 +11,7 @@ from puna.text.chat import IMAGE_MARKER
 from puna.text.effort import Think
 from puna.text.markup import words
 from puna.text.probing import shape_of
-from puna.text.rendering import Bounds, Rendering
+from puna.text.rendering import Bounds, Rendered, Rendering
 from puna.text.shapes import Shape, Writer
 from puna.text.unfinished import cut, marked
 
@@ -22,28 +22,14 @@ _ANSWERED = "PUNAANSWERED"
 _LEVEL = "medium"
 
 
-class GoTemplate:
+class GoTemplate(Rendered):
     """A template in Go's text/template; it owns the process that renders it.
 
     Calls block for as long as rendering takes, at most `bounds`; they may come from any thread.
     """
 
     def __init__(self, source: str, *, bounds: Bounds | None = None) -> None:
-        self.source = source
-        self._rendering = Rendering(source, bounds, "go")
-
-    def warm(self) -> None:
-        """Start the rendering process, without waiting for it."""
-        self._rendering.warm()
-
-    def close(self) -> None:
-        """End the rendering process."""
-        self._rendering.close()
-
-    @property
-    def variables(self) -> frozenset[str]:
-        """The names that the template reads, in small letters."""
-        return self._rendering.variables
+        super().__init__(source, Rendering(source, bounds, "go"))
 
     @property
     def fills_in(self) -> bool:

@@ -1,7 +1,7 @@
-"""Writes src/puna/engine/abi.py from the headers of the pinned engine's own source.
+"""Writes the binding, src/puna/engine/abi.py and prototypes.py, from the pinned engine's headers.
 
-Usage: python scripts/bind.py            write it
-       python scripts/bind.py --check    say whether it is what the headers say, exit 1 if not
+Usage: python scripts/bind.py            write them
+       python scripts/bind.py --check    say whether they are what the headers say, exit 1 if not
 
 Going to the next version of the engine is: change the version in pyproject.toml and sdist.py, run
 this, and read the diff.
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import sdist
 
-TARGET = Path(__file__).parents[1] / "src" / "puna" / "engine" / "abi.py"
+FOLDER = Path(__file__).parents[1] / "src" / "puna" / "engine"
 
 HEADERS = (
     "include/llama.h",
@@ -221,51 +221,72 @@ def without_comments(text: str) -> str:
     return re.sub(r"//[^\n]*|^\s*#[^\n]*", "", text, flags=re.MULTILINE)
 
 
-def generated() -> str:
-    """The whole of abi.py."""
+def headers() -> str:
+    """All headers in one, without comments."""
     folder = sdist.llama_source()
-    source = "\n".join(without_comments((folder / header).read_text()) for header in HEADERS)
+    return "\n".join(without_comments((folder / header).read_text()) for header in HEADERS)
+
+
+def layout(source: str) -> str:
+    """abi.py: what data looks like."""
     types = re.search(r"enum ggml_type \{(.*?)\}", source, re.DOTALL)
     assert types is not None
-    cache_types = re.findall(r"GGML_TYPE_(\w+)\s*=\s*(\d+)", types[1])
-    functions = [function_source(source, name) for name in FUNCTIONS]
-    parts = [
-        '"""llama.cpp\'s C interface as of one exact version: structs, enums and prototypes.\n\n'
+    tensor_types = re.findall(r"GGML_TYPE_(\w+)\s*=\s*(\d+)", types[1])
+    return joined(
+        '"""llama.cpp\'s data as of one exact version: its enums, structs and types of tensors.\n\n'
         'Written by scripts/bind.py from the headers; do not edit.\n"""',
-        "import ctypes as C\nfrom collections.abc import Callable\nfrom enum import IntEnum\n"
-        "from typing import Any",
+        "import ctypes as C\nfrom enum import IntEnum",
         f'VERSION = "{sdist.VERSION}"',
         *(enum_source(source, name) for name in ENUMS),
         *(struct_source(source, name) for name in STRUCTS),
         "TENSOR_TYPES = {\n"
-        + "\n".join(f'    "{n.lower()}": {v},' for n, v in cache_types if n != "COUNT")
+        + "\n".join(f'    "{n.lower()}": {v},' for n, v in tensor_types if n != "COUNT")
         + "\n}",
+    )
+
+
+def prototypes(source: str) -> str:
+    """prototypes.py: how functions are called."""
+    functions = [function_source(source, name) for name in FUNCTIONS]
+    return joined(
+        '"""llama.cpp\'s functions as of the version of abi.py: what each takes and gives.\n\n'
+        'Written by scripts/bind.py from the headers; do not edit.\n"""',
+        "import ctypes as C\nfrom collections.abc import Callable\nfrom typing import Any",
+        f"from puna.engine.abi import {', '.join(named(functions))}",
         "PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {\n"
         + "\n".join(prototype for _, prototype in functions)
         + "\n}",
         'class Functions:\n    """The functions of the library, as typed attributes."""\n\n'
         + "\n".join(attribute for attribute, _ in functions),
-    ]
-    return "\n\n".join(parts) + "\n"
+    )
 
 
-def formatted(text: str) -> str:
-    """Python as ruff would write it."""
-    command = [sys.executable, "-m", "ruff", "format", "--stdin-filename", str(TARGET), "-"]
-    done = subprocess.run(command, input=text, capture_output=True, text=True, check=True)
+def named(functions: list[tuple[str, str]]) -> list[str]:
+    """The structs that functions take or give."""
+    words = set(re.findall(r"\w+", "\n".join(part for pair in functions for part in pair)))
+    return sorted(words & {python_name(name) for name in STRUCTS})
+
+
+def joined(*parts: str) -> str:
+    """A file of these parts, as ruff would write it."""
+    command = [sys.executable, "-m", "ruff", "format", "--stdin-filename", __file__]
+    text = "\n\n".join(parts) + "\n"
+    done = subprocess.run([*command, "-"], input=text, capture_output=True, text=True, check=True)
     return done.stdout
 
 
 def main() -> int:
-    """Write the file, or check it."""
-    text = formatted(generated())
+    """Write the files, or check them."""
+    source = headers()
+    texts = {FOLDER / "abi.py": layout(source), FOLDER / "prototypes.py": prototypes(source)}
     if "--check" not in sys.argv[1:]:
-        TARGET.write_text(text)
+        for path, text in texts.items():
+            path.write_text(text)
         return 0
-    if TARGET.read_text() == text:
-        return 0
-    print(f"{TARGET.name} is not what the headers say; run: python scripts/bind.py")
-    return 1
+    stale = [path.name for path, text in texts.items() if path.read_text() != text]
+    if stale:
+        print(f"{', '.join(stale)}: not what the headers say; run: python scripts/bind.py")
+    return bool(stale)
 
 
 if __name__ == "__main__":

@@ -37,16 +37,29 @@ def test_the_binding_is_what_the_headers_say() -> None:
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.parametrize(
+    ("changed", "old", "new"),
+    [("abi.py", "n_ubatch", "n_other"), ("prototypes.py", "llama_decode", "llama_other")],
+)
 def test_a_binding_that_differs_from_the_headers_is_noticed(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    changed: str,
+    old: str,
+    new: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     import bind
 
-    changed = tmp_path / "abi.py"
-    changed.write_text(bind.TARGET.read_text().replace("n_ubatch", "n_other"))
-    monkeypatch.setattr(bind, "TARGET", changed)
+    for name in ("abi.py", "prototypes.py"):
+        (tmp_path / name).write_text((bind.FOLDER / name).read_text())
+    text = (tmp_path / changed).read_text()
+    assert old in text
+    (tmp_path / changed).write_text(text.replace(old, new))
+    monkeypatch.setattr(bind, "FOLDER", tmp_path)
     monkeypatch.setattr(sys, "argv", ["bind.py", "--check"])
     assert bind.main() == 1
+    assert capsys.readouterr().out.startswith(f"{changed}: not what the headers say")
 
 
 def test_the_embedded_library_is_whole(library: Library) -> None:

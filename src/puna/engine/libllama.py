@@ -1,6 +1,6 @@
 """The engine's shared library: opened, and checked against what the binding expects.
 
-Where it lies origin.py tells; the structs and prototypes are in abi.py, which is generated. Here
+Where it lies origin.py tells; abi.py and prototypes.py, which are generated, say what it is. Here
 is no model and no context; the objects that own them are rooms of their own.
 """
 
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, cast
 
 from puna.engine import abi
 from puna.engine.origin import Origin, chosen
+from puna.engine.prototypes import PROTOTYPES, Functions
 from puna.errors import EngineMismatch
 
 LogSink = Callable[[str, str], None]
@@ -179,9 +180,9 @@ def _parts(path: Path) -> list[Path]:
     return [path, *(part for part in beside if part.is_file())]
 
 
-def _bind(libraries: list[C.CDLL]) -> abi.Functions:
-    functions = abi.Functions()
-    for name, (result, arguments) in abi.PROTOTYPES.items():
+def _bind(libraries: list[C.CDLL]) -> Functions:
+    functions = Functions()
+    for name, (result, arguments) in PROTOTYPES.items():
         for library in libraries:
             function = cast(Any, getattr(library, name, None))
             if function is not None:

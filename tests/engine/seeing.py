@@ -63,6 +63,8 @@ class Seeing:
         )
 
     def _rows(self, context: Context, parts: list[Part], then: list[int]) -> Iterator[Floats]:
+        # A projector encodes one image at a time, and one that was cancelled may still be at it.
+        self.projector._worker.submit(lambda: None).result()
         call = self.library.call
         evaluate = C.CDLL(str(self.library.origin.path)).mtmd_helper_eval_chunks
         evaluate.argtypes = [C.c_void_p] * 3 + [C.c_int] * 3 + [C.c_bool, C.c_void_p]

@@ -14,10 +14,12 @@ from puna.engine.aborts import Aborts
 from puna.engine.cache import Cache
 from puna.engine.context import Context, Outcome
 from puna.engine.drawing import Drawing
+from puna.engine.outputs import Outputs
 from puna.engine.roster import Roster
 from puna.engine.sequence import Finish, Output, Request, Sequence
+from puna.engine.sight import Sight
 from puna.engine.steps import Share, Tempo, plan
-from puna.engine.vision import Projector, see
+from puna.engine.vision import Projector
 from puna.errors import EngineFailed, PunaError
 from puna.protocol import Busyness, Pace
 
@@ -41,9 +43,7 @@ class Engine:
         projector: Projector | None = None,
     ) -> None:
         self._context = context
-        self._emit = emit
         self._failed = failed
-        self._projector = projector
         self._drawing = Drawing(context)
         self._recurrent = context.model.recurrent
         cache = self._cache = Cache(context)
@@ -51,10 +51,13 @@ class Engine:
         whole_prompt = min(pace.whole_prompt, context.batch // 2)
         self.roster = Roster(cache, whole_prompt, recurrent=self._recurrent)
         self._tempo = Tempo(pace, context.batch)
-        self._outputs: dict[str, Output] = {}
+        self._outputs = Outputs(emit)
         self._arrivals = count()
         self._commands: SimpleQueue[_Command] = SimpleQueue()
         self._aborts = Aborts(never=self._recurrent)
+        self._sight = Sight(projector, lambda: self._commands.put(lambda: None))
+        # Whether nothing can be done before a command comes.
+        self._waits = True
         self._closing = False
         self.steps = 0
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -98,7 +101,9 @@ class Engine:
         )
 
     def _abort_for(self, key: str | None) -> None:
-        if self._aborts.allowed and (key is None or key in self.roster.running):
+        sequence = self.roster.running.get(key) if key is not None else None
+        takes_part = sequence is not None and not sequence.blind
+        if self._aborts.allowed and (key is None or takes_part):
             self._context.abort()
 
     # Commands, on the engine's thread
@@ -119,10 +124,10 @@ class Engine:
         self._take_commands()
         self.roster.admit()
         self._step()
-        self._flush()
+        self._outputs.flush()
 
     def _take_commands(self) -> None:
-        if not self.roster.running and not self.roster.waiting:
+        if self._waits:
             self._commands.get()()
         while True:
             try:
@@ -135,11 +140,11 @@ class Engine:
         try:
             self.roster.add(self._drawing.sequence(request, next(self._arrivals)))
         except PunaError as error:
-            self._output(request.key).error = error.report()
-            self._flush()
+            self._outputs.of(request.key).error = error.report()
+            self._outputs.flush()
 
     def _let_go(self, key: str) -> None:
-        self._outputs.pop(key, None)
+        self._outputs.drop(key)
         sequence = self.roster.find(key)
         if sequence is not None:
             self.roster.leave(sequence)
@@ -147,18 +152,18 @@ class Engine:
     def _hand_back(self, key: str, *, memory: bool) -> None:
         sequence = self.roster.find(key)
         if sequence is None:
-            self._output(key).finish = Finish("cancelled")
+            self._outputs.of(key).finish = Finish("cancelled")
         else:
-            self._output(key).paused = self.roster.hand_back(sequence, memory=memory)
-        self._flush()
+            self._outputs.of(key).paused = self.roster.hand_back(sequence, memory=memory)
+        self._outputs.flush()
 
     def _close(self) -> None:
         self._closing = True
 
     def _fail_all(self, error: PunaError) -> None:
         for key in [*self.roster.waiting, *self.roster.running]:
-            self._output(key).error = error.report()
-        self._flush()
+            self._outputs.of(key).error = error.report()
+        self._outputs.flush()
         self._failed(error)
 
     # Steps
@@ -193,17 +198,19 @@ class Engine:
         if picture is None:
             return self._context.step([share.span for share in shares])
         try:
-            return see(self._context, self._projector, sequence, picture)
+            return self._sight.see(self._context, sequence, picture)
         except PunaError as error:
             self._undo(shares)
-            self._output(sequence.request.key).error = error.report()
+            self._outputs.of(sequence.request.key).error = error.report()
             self.roster.leave(sequence)
             return None
 
     def _shares(self) -> list[Share]:
         """The next step's shares, with cells for all of them; some may have to make way."""
         running = sorted(self.roster.running.values(), key=lambda one: one.turn)
-        shares = plan(running, self._tempo, self._context.batch, self._context.outputs_max)
+        able = [one for one in running if self._sight.clear(one)]
+        self._waits = not able and (bool(running) or not self.roster.waiting)
+        shares = plan(able, self._tempo, self._context.batch, self._context.outputs_max)
         if all(share.sequence.started for share in shares) and not self._recurrent:
             cost = self._tempo.draft_cost(len(shares))
             shares = self._drawing.drafted(shares, cost, self._room_to_guess(shares))
@@ -242,7 +249,7 @@ class Engine:
             try:
                 finish = self._collect(share, rows)
             except PunaError as error:
-                self._output(sequence.request.key).error = error.report()
+                self._outputs.of(sequence.request.key).error = error.report()
                 self.roster.leave(sequence)
             else:
                 if finish is not None:
@@ -251,10 +258,12 @@ class Engine:
     def _collect(self, share: Share, rows: range) -> Finish | None:
         """Take what a step computed for one sequence: its progress, then its next tokens."""
         sequence, complete = share.sequence, share.complete
-        output = self._output(sequence.request.key)
+        output = self._outputs.of(sequence.request.key)
         if not sequence.started:
             self._drawing.prompt_logprobs(sequence, rows)
         sequence.computed += share.tokens
+        if share.picture is not None:
+            sequence.look_away()
         if not sequence.started:
             output.progress = min(sequence.computed, sequence.prompt)
             self._cache.hold(sequence.slot, sequence.tokens[: sequence.computed])
@@ -285,16 +294,5 @@ class Engine:
         return None
 
     def _end(self, sequence: Sequence, finish: Finish) -> None:
-        self._output(sequence.request.key).finish = finish
+        self._outputs.of(sequence.request.key).finish = finish
         self.roster.leave(sequence)
-
-    def _output(self, key: str) -> Output:
-        output = self._outputs.get(key)
-        if output is None:
-            output = self._outputs[key] = Output(key)
-        return output
-
-    def _flush(self) -> None:
-        if self._outputs:
-            outputs, self._outputs = list(self._outputs.values()), {}
-            self._emit(outputs)

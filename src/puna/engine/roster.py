@@ -63,6 +63,7 @@ class Roster:
         self._take_back(sequence)
         self.waiting.pop(sequence.request.key, None)
         self.running.pop(sequence.request.key, None)
+        sequence.look_away()
         if sequence.slot >= 0 and sequence.computed:
             self.cache.keep(sequence.slot, sequence.tokens[: sequence.computed])
         elif sequence.slot >= 0:
@@ -75,6 +76,7 @@ class Roster:
         if self._saved < SAVED_BYTES and sequence.computed:
             self._put_aside(sequence, self.cache.save(sequence.slot), sequence.computed)
         self.cache.drop(sequence.slot)
+        sequence.look_away()
         del self.running[sequence.request.key]
         sequence.slot, sequence.computed, sequence.started = -1, 0, False
         self.waiting[sequence.request.key] = sequence

@@ -1,10 +1,12 @@
 """One output on its way: what the engine was asked, how far it is, and what it gives back."""
 
 from collections.abc import Hashable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from puna.deltas import FinishReason
 from puna.engine.constraints import Compiled
+from puna.engine.context import Floats
 from puna.engine.gate import Gate
 from puna.engine.logprobs import Scored
 from puna.engine.pictures import Picture, cut_after, cut_before, text_length
@@ -86,6 +88,14 @@ class Output:
     error: ErrorReport | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """An image that a sequence is to see, and its vectors once they are there."""
+
+    picture: Picture
+    vectors: Future[Floats]
+
+
 @dataclass(slots=True, eq=False)
 class Sequence:
     """One request inside the engine.
@@ -111,6 +121,7 @@ class Sequence:
     long: bool = False
     saved: tuple[bytes, int] = (b"", 0)
     seated: float = 0.0
+    look: Look | None = None
     prompt_logprobs: list[Scored | None] = field(default_factory=list[Scored | None])
 
     @property
@@ -130,6 +141,17 @@ class Sequence:
         """The image that is to be computed next, if it is one's turn."""
         token = self.tokens[self.computed] if self.pending else 0
         return self.request.pictures[token] if token < 0 else None
+
+    @property
+    def blind(self) -> bool:
+        """Whether it waits for an image to be encoded, and till then takes part in no step."""
+        return self.look is not None and self.picture is not None and not self.look.vectors.done()
+
+    @property
+    def next_picture(self) -> Picture | None:
+        """The first image among what is pending."""
+        at = self.computed + self.text
+        return self.request.pictures[self.tokens[at]] if at < len(self.tokens) else None
 
     @property
     def text(self) -> int:
@@ -165,6 +187,12 @@ class Sequence:
             self.matcher.accept(token)
         if self.request.speculation is not None:
             self.request.speculation.accept(token)
+
+    def look_away(self) -> None:
+        """Ask no longer for an image to be encoded; what is known of it is let go."""
+        if self.look is not None:
+            self.look.vectors.cancel()
+            self.look = None
 
     def draft(self, cost: float, most: int) -> list[int]:
         """A guess at the next tokens, if there is one that is worth its cost."""

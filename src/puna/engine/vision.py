@@ -1,23 +1,23 @@
 """The projector: the part of a model that turns images into vectors in the place of tokens.
 
-Reading an image (decoding, resizing, counting its cells) may be done on any thread; encoding is
-the engine's, in a step of its own. What was encoded is kept for the conversation's next turn.
+Reading an image (decoding, resizing, counting its cells) may be done on any thread; encoding has
+a thread of its own. What was encoded is kept for the conversation's next turn.
 """
 
 import ctypes as C
 import hashlib
 import threading
 from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
 
 from puna.engine import abi, images
-from puna.engine.context import Context, Floats, Outcome
+from puna.engine.context import Floats
 from puna.engine.layout import FLASH, cores
 from puna.engine.model import Model
 from puna.engine.pictures import Picture, Places, Woven
-from puna.engine.sequence import Sequence
 from puna.engine.shelf import Shelf
 from puna.errors import BadModelFile, BadRequest, EngineFailed, MissingCapability
 from puna.protocol import Placement
@@ -58,6 +58,7 @@ class Projector:
                 f"The engine cannot load the projector {path}.",
                 "It must be made for this very model; the log above this line says more.",
             )
+        self._worker = ThreadPoolExecutor(1, "projector")
         self._lock = threading.Lock()
         self._vectors: Shelf[Floats] = Shelf(KEPT_VECTORS)
         self._read: Shelf[Woven] = Shelf(KEPT_FILES)
@@ -88,7 +89,8 @@ class Projector:
         return self._pointer
 
     def close(self) -> None:
-        """Free all that is kept, and the projector."""
+        """Wait for what is just being encoded, and free all that is kept, and the projector."""
+        self._worker.shutdown(cancel_futures=True)
         with self._lock:
             self._vectors.clear()
             self._pixels.clear()
@@ -116,7 +118,17 @@ class Projector:
             self._pixels.put(key, chunks, 1)
         return woven
 
-    # On the engine's thread
+    def encode(self, picture: Picture) -> Future[Floats]:
+        """Have what the model sees of a picture; to cancel it helps until its encoding begins."""
+        with self._lock:
+            known = self._vectors.get(picture.head)
+        if known is None:
+            return self._worker.submit(self.vectors, picture)
+        done: Future[Floats] = Future()
+        done.set_result(known)
+        return done
+
+    # On the projector's thread
 
     def vectors(self, picture: Picture) -> Floats:
         """What the model sees of a picture; encoded now, unless it is still known."""
@@ -222,14 +234,3 @@ class Projector:
             for index in range(cells)
         ]
         return np.array([[each.t, each.y, each.x, each.z] for each in found], np.int32).T
-
-
-def see(
-    context: Context, projector: Projector | None, sequence: Sequence, picture: Picture
-) -> Outcome:
-    """The step of an image, which goes into the cache behind what the sequence has there."""
-    if projector is None:
-        raise MissingCapability("This model cannot see images.")
-    vectors = projector.vectors(picture)
-    place, causal = sequence.computed, projector.causal
-    return context.step_picture(sequence.slot, place, picture, vectors, causal=causal)

@@ -1,78 +1,66 @@
-"""Builds the peer to measure against: llama.cpp's own server, from the source that Puna pins.
+"""Builds the peer to measure against: llama.cpp's own server, as a native engine is built.
 
 Usage: python benchmarks/peer.py    prints where the server and the library are
 
-It is built twice with the same flags: the server in one piece, since its C++ does not survive being
-cut into shared libraries by this compiler, and the libraries alone, for Puna to run on
-(`PUNA_ENGINE`), so that what differs is all that stands around them. It is compiled for this
-machine by the compiler of a package, in an environment of its own, and kept in the user's cache.
+The compiler, the source, the options and what is included before the source are those of a native
+engine. It is built twice: the server in one piece, since its C++ does not survive being cut into
+shared libraries by this compiler, and the libraries alone, for Puna to run on (`PUNA_ENGINE`), so
+that what differs is all that stands around them. Both are kept in the user's cache, by what they
+are made of.
 """
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parents[1] / "scripts"))
-import sdist
+from puna.builds.building import Order
+from puna.builds.compiling import Progress, compiled
+from puna.builds.shell import Shell
+from puna.builds.toolchain import Toolchain
+from puna.builds.variants import NATIVE
 
-TOOLS = ("ziglang==0.16.0", "cmake==4.4.4", "ninja==1.13.2")
-OPTIONS = {
-    "CMAKE_BUILD_TYPE": "Release",
-    "GGML_NATIVE": "ON",
-    "GGML_OPENMP": "OFF",
-    "LLAMA_CURL": "OFF",
-    "LLAMA_OPENSSL": "OFF",
-    "LLAMA_BUILD_TESTS": "OFF",
-    "LLAMA_BUILD_UI": "OFF",
-}
 PROGRAMS = ("llama-server", "llama-bench")
 LIBRARIES = ("llama", "mtmd")
 
 
-def folder() -> Path:
-    """Where the peer lies once it is built."""
-    return sdist.cache_folder().parents[1] / "peer" / sdist.VERSION
+def cache() -> Path:
+    """Where benchmarks keep what they build."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "puna"
 
 
 def build() -> tuple[Path, Path]:
     """The peer's server and the library for Puna, built if they are not there yet."""
-    programs = _built("programs", "OFF", PROGRAMS)
-    libraries = _built("libraries", "ON", LIBRARIES)
-    return programs / "llama-server", libraries / "libllama.so"
+    options = ("BUILD_SHARED_LIBS=OFF", *NATIVE.options)
+    return built(folder(), "programs", options, PROGRAMS) / "llama-server", library()
 
 
-def _built(name: str, shared: str, targets: tuple[str, ...]) -> Path:
-    place = folder() / name
+def library() -> Path:
+    """The library for Puna alone."""
+    return built(folder(), "libraries", NATIVE.options, LIBRARIES) / "libllama.so"
+
+
+def folder() -> Path:
+    """Where all that is made of the same lies."""
+    return cache() / "peer" / Order().name
+
+
+def built(folder: Path, name: str, options: tuple[str, ...], targets: tuple[str, ...]) -> Path:
+    """The folder of what these options make of the targets, by one toolchain for all names."""
+    place = folder / name
     done = place / "done"
     if not done.exists():
-        tools = environment(folder() / "tools")
-        zig = next(tools.glob("lib/python*/site-packages/ziglang/zig"))
-        paths = f"{tools / 'bin'}{os.pathsep}{os.environ['PATH']}"
-        defined = OPTIONS | {
-            "BUILD_SHARED_LIBS": shared,
-            "CMAKE_C_COMPILER": f"{zig};cc",
-            "CMAKE_CXX_COMPILER": f"{zig};c++",
-        }
-        options = [f"-D{key}={value}" for key, value in defined.items()]
-        source = sdist.llama_source()
-        for command in (
-            ["cmake", "-G", "Ninja", "-S", source, "-B", place, *options],
-            ["cmake", "--build", place, "--target", *targets],
-        ):
-            environ = {**os.environ, "PATH": paths}
-            subprocess.run(command, check=True, env=environ, stdout=sys.stderr)
+        folder.mkdir(parents=True, exist_ok=True)
+        shell, toolchain = Shell(folder / "log.txt"), Toolchain(folder)
+        for doing in toolchain.lay_out(shell, None):
+            _tell(Progress(doing))
+        compiled(shell, toolchain, place, options, os.cpu_count() or 1, _tell, targets)
         done.touch()
     return place / "bin"
 
 
-def environment(place: Path) -> Path:
-    """An environment with the compiler and its companions."""
-    if not (place / "bin" / "ninja").exists():
-        subprocess.run([sys.executable, "-m", "venv", place], check=True)
-        pip = [place / "bin" / "python", "-m", "pip", "install", "--quiet", *TOOLS]
-        subprocess.run(pip, check=True, stdout=sys.stderr)
-    return place
+def _tell(progress: Progress) -> None:
+    print(progress.doing, f"{progress.done}/{progress.total}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

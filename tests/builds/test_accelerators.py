@@ -1,5 +1,6 @@
 """A build for GPUs says what it lacks, and how to get it, before it fetches anything."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -33,6 +34,27 @@ def test_all_that_is_missing_is_named_at_once(
 @pytest.mark.parametrize("name", sorted(PARTS))
 def test_every_need_of_a_real_part_says_how_to_get_it(name: str) -> None:
     assert all("nstall" in need.get or "Mac" in need.get for need in PARTS[name].needs)
+
+
+@pytest.mark.parametrize("name", sorted(PARTS))
+def test_the_command_names_what_is_missing_here_and_how_to_get_it(
+    name: str, tmp_path: Path
+) -> None:
+    missing = PARTS[name].missing()
+    if not missing:
+        pytest.skip(f"this machine has all for --{name}")
+    done = subprocess.run(
+        [sys.executable, "-m", "puna", "engine", "build", f"--{name}", "--home", tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    told = " ".join(done.stderr.split())
+    what = ", ".join(need.what for need in missing)
+    assert f"A build with --{name} needs {what}." in told
+    assert all(need.get in told for need in missing)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="Metal is there")

@@ -4,7 +4,9 @@ The compiler and the test are fakes here: real ones are in test_building.py and 
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from msgspec.structs import replace
 
 from puna.builds import building
 from puna.builds.building import Order, build
+from puna.builds.compiling import Progress
 from puna.builds.machine import Machine
 from puna.builds.record import Gain, Passed, Record, now
 from puna.builds.shelf import Shelf
@@ -94,3 +97,27 @@ def test_what_passed_is_compiled_once_unless_it_is_asked_for_again(
     assert made.compiled == 1
     build(shelf, Order(machine=MACHINE, again=True))
     assert made.compiled == 2
+
+
+def test_of_two_builds_of_the_same_the_second_waits_and_finds_it_done(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = workshop(monkeypatch)
+    begun, waiting = Event(), Event()
+
+    def compile_later(*given: Any) -> list[Path]:
+        begun.set()
+        assert waiting.wait(60)
+        return made.compile(*given)
+
+    def hear(progress: Progress) -> None:
+        assert progress.doing == "waiting for another build of the same"
+        waiting.set()
+
+    monkeypatch.setattr(building, "compiled", compile_later)
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(build, shelf, Order(machine=MACHINE))
+        assert begun.wait(60)
+        second = threads.submit(build, shelf, Order(machine=MACHINE, tell=hear))
+        assert first.result() == second.result()
+    assert made.compiled == 1

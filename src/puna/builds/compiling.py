@@ -69,8 +69,12 @@ def compiled(
     options: tuple[str, ...],
     jobs: int,
     tell: Callable[[Progress], None],
+    targets: tuple[str, ...] = TARGETS,
 ) -> list[Path]:
-    """Compile in a folder, where it goes on with what lies there; the files that came of it."""
+    """Compile in a folder, where it goes on with what lies there; the files that came of it.
+
+    Of options that are given twice the last one holds, so these are stronger than `OPTIONS`.
+    """
     cache = toolchain.folder / "zig"
     environment = {
         "PATH": f"{toolchain.ninja.parent}{os.pathsep}{os.environ.get('PATH', '')}",
@@ -95,7 +99,7 @@ def compiled(
             done, total = int(found[1]), int(found[2])
             tell(Progress("compiling", done, total, pace.left(done, total)))
 
-    ninja = (str(toolchain.ninja), "-C", str(build), "-j", str(jobs), *TARGETS)
+    ninja = (str(toolchain.ninja), "-C", str(build), "-j", str(jobs), *targets)
     shell.run(ninja, environment, hear)
     return _collected(build / "bin")
 

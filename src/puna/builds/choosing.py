@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from puna.builds.machine import Machine, this_machine
-from puna.builds.record import Record
+from puna.builds.record import Gain, Record
 from puna.builds.shelf import EMBEDDED, Shelf
 from puna.engine.origin import sha256_of
 from puna.errors import EngineFailed, EngineMismatch
@@ -87,22 +87,24 @@ def suggestion(shelf: Shelf, choice: Choice, machine: Machine | None = None) -> 
         return ""
     machine = machine or this_machine()
     known = [one for one in shelf.all() if one.passed and one.passed.mark == machine.mark]
-    gains = [(one.gain, one.name) for one in known if one.gain is not None]
+    gains = [(one.gain, one.name) for one in known if one.gain and _is_worth(one.gain)]
     if gains:
         gain, name = max(gains, key=lambda one: one[0].decode * one[0].prefill)
-        if gain.decode * gain.prefill < _WORTH * _WORTH:
-            return ""
         return (
-            f"The engine {name} measured {gain.prefill:g} times the prefill and {gain.decode:g}"
-            f" times the decode of the embedded one here ({gain.model}):"
-            f" `puna engine use {name}`."
+            f"There is a faster engine: {name} measured {gain.prefill:g} times the prefill and"
+            f" {gain.decode:g} times the decode of the embedded one here ({gain.model})."
+            f" To use it: `puna engine use {name}`."
         )
     if shelf.all() or not could_be_faster(machine):
         return ""
     return (
-        "This machine can more than the embedded engine uses: `puna engine build` makes one for it,"
-        " and measures what it gains."
+        "This machine can more than the embedded engine uses. `puna engine build` makes one for it"
+        " in some minutes, and measures what it gains."
     )
+
+
+def _is_worth(gain: Gain) -> bool:
+    return gain.decode * gain.prefill >= _WORTH * _WORTH and min(gain.decode, gain.prefill) >= 1
 
 
 def could_be_faster(machine: Machine) -> bool:

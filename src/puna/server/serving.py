@@ -4,6 +4,7 @@ import asyncio
 import gc
 import signal
 import socket
+import sys
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from typing import Any
@@ -92,7 +93,11 @@ def _tell_engine(settings: Settings, engine: Choice) -> None:
     """Say once why the default does not run, or that a faster one could be had."""
     if engine.refused:
         _log.warning(engine.refused)
-    if hint := suggestion(Shelf(settings.home), engine):
+    hint = suggestion(Shelf(settings.home), engine)
+    if hint and sys.stdout.isatty():
+        # For the person who has just started it, not a line among those of a log.
+        print(hint, flush=True)
+    elif hint:
         _log.info(hint)
 
 
@@ -108,7 +113,6 @@ def serve(configuration: Configuration, runners_on: Host | None = None) -> None:
             _log.warning(warning)
         configuration.hearers.append(set_level)
         app = create_app(configuration, runners_on)
-        _tell_engine(settings, app.state.engine)
         server = Server(
             uvicorn.Config(
                 app,
@@ -124,6 +128,7 @@ def serve(configuration: Configuration, runners_on: Host | None = None) -> None:
             app.state.close,
         )
         print(f"Puna listens on {_address(listener)}", flush=True)
+        _tell_engine(settings, app.state.engine)
         # What there is by now stays, and need not be looked through any more.
         gc.freeze()
         gc.enable()

@@ -22,12 +22,14 @@ HEADERS = (
     "include/llama.h",
     "ggml/include/ggml.h",
     "ggml/include/ggml-backend.h",
+    "ggml/include/ggml-cpu.h",
     "ggml/include/gguf.h",
     "tools/mtmd/mtmd.h",
     "tools/mtmd/mtmd-helper.h",
 )
 
 STRUCTS = (
+    "ggml_threadpool_params",
     "ggml_backend_dev_caps",
     "ggml_backend_dev_props",
     "gguf_init_params",
@@ -64,6 +66,7 @@ FUNCTIONS = """
 llama_version llama_backend_init llama_log_set
 llama_model_default_params llama_context_default_params
 llama_model_load_from_file llama_model_load_from_splits llama_model_free
+ggml_threadpool_params_default ggml_threadpool_new ggml_threadpool_free llama_attach_threadpool
 llama_init_from_model llama_free llama_supports_gpu_offload
 llama_n_ctx llama_n_ctx_seq llama_n_batch llama_n_ubatch llama_n_seq_max
 llama_get_memory llama_pooling_type llama_model_get_vocab llama_model_n_ctx_train
@@ -133,6 +136,9 @@ def python_name(name: str) -> str:
 
 def map_type(declared: str) -> tuple[str, str]:
     """A C type as its ctypes type and its Python type."""
+    if array := re.fullmatch(r"(.*)\[(\d+)\]", declared):
+        element = map_type(array[1])[0]
+        return (f"{element} * {array[2]}", f"C.Array[{element}]")
     plain = re.sub(r"\b(const|struct|enum)\b", "", declared).strip()
     if "*" in plain or (plain.endswith("_t") and plain not in VALUES):
         return ("C.c_char_p", "bytes | None") if plain.replace(" ", "") == "char*" else ADDRESS
@@ -152,13 +158,16 @@ def map_type(declared: str) -> tuple[str, str]:
 
 
 def declarators(text: str) -> Iterator[tuple[str, str]]:
-    """Each (type, name) of `type name` or `type * name`, in order."""
+    """Each (type, name) of `type name`, `type * name` or `type name[count]`, in order."""
     for field in filter(None, (part.strip() for part in text.split(";"))):
-        match = re.fullmatch(r"(.*?[\s*])(\w+)", field, re.DOTALL)
+        match = re.fullmatch(r"(.*?[\s*])(\w+)(\[\d+\])?", field, re.DOTALL)
         if match is None:
             raise SystemExit(f"bind.py cannot read {field!r}")
         # What Python has as a keyword gets an underscore.
-        yield " ".join(match[1].split()), match[2] + "_" * keyword.iskeyword(match[2])
+        yield (
+            " ".join(match[1].split()) + (match[3] or ""),
+            match[2] + "_" * keyword.iskeyword(match[2]),
+        )
 
 
 def struct_source(source: str, name: str) -> str:
@@ -224,7 +233,9 @@ def without_comments(text: str) -> str:
 def headers() -> str:
     """All headers in one, without comments."""
     folder = sdist.llama_source()
-    return "\n".join(without_comments((folder / header).read_text()) for header in HEADERS)
+    text = "\n".join((folder / header).read_text() for header in HEADERS)
+    sizes = dict(re.findall(r"^\s*#define\s+(\w+)\s+(\d+)\s*$", text, re.MULTILINE))
+    return re.sub(r"\[(\w+)\]", lambda m: f"[{sizes.get(m[1], m[1])}]", without_comments(text))
 
 
 def layout(source: str) -> str:

@@ -143,3 +143,41 @@ def test_the_command_tells_which_engine_is_used(shelf: Shelf, built: Record) -> 
     line = next(line for line in done.stdout.splitlines() if line.startswith(built.name))
     assert line.endswith("used")
     assert "native" in line
+
+
+KEEPING = """
+import os, sys
+from puna.engine.context import Context, Span
+from puna.engine.libllama import open_library
+from puna.engine.model import Model
+from puna.protocol import Placement
+
+def threads():
+    return set(os.listdir("/proc/self/task"))
+
+placement = Placement(context=64, sequences=1, batch=8, threads=2)
+model = Model(open_library(), (sys.argv[1],), placement)
+before = threads()
+context = Context(model, placement)
+seen = []
+for position in range(3):
+    context.step([Span(0, position, [5], 1)])
+    seen.append(threads() - before)
+context.close()
+assert seen[0] and seen[0] == seen[1] == seen[2], seen
+assert threads() == before
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads as Linux shows them")
+def test_threads_stay_from_one_step_to_the_next(shelf: Shelf, built: Record) -> None:
+    library = shelf.place(built.name) / "libllama.so"
+    command = [sys.executable, "-c", KEEPING, str(FILE)]
+    told = subprocess.run(
+        command,
+        env=os.environ | {"PUNA_ENGINE": str(library)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 0, told.stderr

@@ -127,6 +127,25 @@ class MtmdInputChunkType(IntEnum):
     COUNT = 3
 
 
+class GgmlThreadpoolParams(C.Structure):
+    """struct ggml_threadpool_params."""
+
+    cpumask: C.Array[C.c_bool]
+    n_threads: int
+    prio: int
+    poll: int
+    strict_cpu: bool
+    paused: bool
+    _fields_ = (
+        ("cpumask", C.c_bool * 512),
+        ("n_threads", C.c_int),
+        ("prio", C.c_int32),
+        ("poll", C.c_uint32),
+        ("strict_cpu", C.c_bool),
+        ("paused", C.c_bool),
+    )
+
+
 class GgmlBackendDevCaps(C.Structure):
     """struct ggml_backend_dev_caps."""
 

@@ -14,6 +14,7 @@ from puna.engine.layout import is_pooled, laid_out
 from puna.engine.model import Model
 from puna.engine.pictures import Picture
 from puna.engine.positions import Positions, Stretch
+from puna.engine.threads import Threads
 from puna.errors import EngineFailed, LoadFailed
 from puna.protocol import Placement
 
@@ -59,6 +60,7 @@ class Context:
                 "The engine could not make a context.",
                 "It may need more memory than there is; ask for a shorter context.",
             )
+        self._threads = Threads(model.library, self._pointer, params.n_threads)
         self._memory = self._call.llama_get_memory(self._pointer)
         length: int = self._call.llama_n_ctx_seq(self._pointer)
         self.length = min(length, model.context_train or length)
@@ -87,6 +89,7 @@ class Context:
         if self._pointer is not None:
             self._call.llama_free(self._pointer)
             self._pointer = None
+            self._threads.close()
 
     def adapters(self, adapters: tuple[tuple[int, float], ...]) -> None:
         """Apply these LoRA adapters from now on; they hold for all sequences of a step."""

@@ -54,7 +54,14 @@ DEFAULT_MODEL: dict[str, float] = {
 }
 
 # What the embedded library lacks; who needs it asks whether it is there.
-OPTIONAL = frozenset({"llama_model_quantize", "llama_model_quantize_default_params"})
+OPTIONAL = frozenset(
+    {
+        "llama_model_quantize",
+        "llama_model_quantize_default_params",
+        "ggml_threadpool_new",
+        "ggml_threadpool_free",
+    }
+)
 
 _LOG_CALLBACK = C.CFUNCTYPE(None, C.c_int, C.c_char_p, C.c_void_p)
 _FUNCTION = re.compile(r"^\w+: ")
@@ -132,6 +139,11 @@ class Library:
         """Whether the library has the quantizer."""
         return hasattr(self.call, "llama_model_quantize")
 
+    @property
+    def keeps_threads(self) -> bool:
+        """Whether threads can be made that stay: not where the processor's part is a plug-in."""
+        return hasattr(self.call, "ggml_threadpool_new")
+
     def _check_defaults(self) -> None:
         for struct, expected in (
             (self.call.llama_context_default_params(), DEFAULT_CONTEXT),
@@ -175,7 +187,7 @@ def open_library(log: LogSink | None = None) -> Library:
 
 def _parts(path: Path) -> list[Path]:
     """The library's file and, where a build has them apart, its companions."""
-    companions = ("libggml-base", "libggml", "libmtmd")
+    companions = ("libggml-base", "libggml-cpu", "libggml", "libmtmd")
     beside = [path.with_name(name + path.suffix) for name in companions]
     return [path, *(part for part in beside if part.is_file())]
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from puna.engine.abi import (
+    GgmlThreadpoolParams,
     GgufInitParams,
     LlamaBatch,
     LlamaContextParams,
@@ -47,6 +48,17 @@ PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
         ),
     ),
     "llama_model_free": (None, (C.c_void_p,)),
+    "ggml_threadpool_params_default": (GgmlThreadpoolParams, (C.c_int,)),
+    "ggml_threadpool_new": (C.c_void_p, (C.c_void_p,)),
+    "ggml_threadpool_free": (None, (C.c_void_p,)),
+    "llama_attach_threadpool": (
+        None,
+        (
+            C.c_void_p,
+            C.c_void_p,
+            C.c_void_p,
+        ),
+    ),
     "llama_init_from_model": (
         C.c_void_p,
         (
@@ -621,6 +633,10 @@ class Functions:
     llama_model_load_from_file: Callable[..., int | None]
     llama_model_load_from_splits: Callable[..., int | None]
     llama_model_free: Callable[..., None]
+    ggml_threadpool_params_default: Callable[..., GgmlThreadpoolParams]
+    ggml_threadpool_new: Callable[..., int | None]
+    ggml_threadpool_free: Callable[..., None]
+    llama_attach_threadpool: Callable[..., None]
     llama_init_from_model: Callable[..., int | None]
     llama_free: Callable[..., None]
     llama_supports_gpu_offload: Callable[..., bool]

@@ -71,6 +71,16 @@ class ToolCallDelta(msgspec.Struct, frozen=True, tag="call", array_like=True):
     logprobs: tuple[TokenLogprob, ...] = ()
 
 
+class SamplerDelta(msgspec.Struct, frozen=True, tag="sampler", array_like=True):
+    """What a choice's sampler needs, besides the tokens told so far, to go on elsewhere.
+
+    It is for the server alone, and comes only where tokens are not enough (mirostat's).
+    """
+
+    state: bytes
+    choice: int = 0
+
+
 class FinishDelta(msgspec.Struct, frozen=True, tag="finish", array_like=True):
     """One choice has ended; `stop` is the string or token id that ended it, where one did."""
 
@@ -113,6 +123,7 @@ Delta = (
     | TextDelta
     | ThinkingDelta
     | ToolCallDelta
+    | SamplerDelta
     | FinishDelta
     | DoneDelta
     | VectorsDelta

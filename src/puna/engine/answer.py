@@ -7,7 +7,15 @@ from itertools import count
 
 from msgspec.structs import replace
 
-from puna.deltas import Delta, DoneDelta, ProgressDelta, PromptDelta, TokenLogprob, Usage
+from puna.deltas import (
+    Delta,
+    DoneDelta,
+    ProgressDelta,
+    PromptDelta,
+    SamplerDelta,
+    TokenLogprob,
+    Usage,
+)
 from puna.engine.constraints import Compiled
 from puna.engine.prompts import Prompt
 from puna.engine.sequence import Output, Paused, Request
@@ -130,6 +138,8 @@ class Answer:
                 # One that goes on has its prompt computed anew, and nobody is told of that.
                 self._times.prompted, self._times.seated = time.perf_counter(), self._times.began
             deltas += transcript.push(output.drawn)
+            if output.sampler and not transcript.holds_back:
+                deltas.append(SamplerDelta(output.sampler, choice))
         if output.finish is not None and not transcript.finished:
             deltas += transcript.finish(output.finish)
         return [*deltas, self.done()] if not self.running else deltas
@@ -144,7 +154,10 @@ class Answer:
         self._taken_off[choice] = Emitted(
             choice, paused.emitted, self.seed, False, paused.sampler, paused.memory
         )
-        return self._transcripts[choice].untold()
+        untold: list[Delta] = [*self._transcripts[choice].untold()]
+        if untold and paused.sampler:
+            untold.append(SamplerDelta(paused.sampler, choice))
+        return untold
 
     def resume(self) -> Resume | None:
         """What the job needs to go on elsewhere, once each choice has been let go or has ended."""

@@ -277,6 +277,7 @@ class Engine:
                 output.cached, output.seated = sequence.cached, sequence.seated
                 output.prompt_logprobs = sequence.prompt_logprobs
         accepted, finish = self._drawing.draw(sequence, rows, share.drafts, output)
+        output.sampler = sequence.sampler.state()
         if share.drafts:
             sequence.computed += accepted
             self._cache.cut(sequence.slot, sequence.computed)

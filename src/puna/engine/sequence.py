@@ -73,7 +73,8 @@ class Output:
 
     `drawn` does not have the token that ended the output; `count` counts it. `cached` is there
     once, when the prompt is done: how many of its tokens the cache had, and with it `seated`, the
-    time at which the request got its slot. `progress` says how far the prompt is.
+    time at which the request got its slot. `progress` says how far the prompt is, `sampler` is what
+    the sampler needs to go on behind what was drawn, besides the tokens.
     """
 
     key: str
@@ -83,6 +84,7 @@ class Output:
     prompt_logprobs: list[Scored | None] = field(default_factory=list[Scored | None])
     seated: float = 0.0
     progress: int | None = None
+    sampler: bytes = b""
     finish: Finish | None = None
     paused: Paused | None = None
     error: ErrorReport | None = None

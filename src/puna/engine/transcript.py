@@ -57,6 +57,11 @@ class Transcript:
         self._new_tokens()
         self.finished = finished
 
+    @property
+    def holds_back(self) -> bool:
+        """Whether there are tokens that nobody has been told of yet."""
+        return bool(self._tokens)
+
     def untold(self) -> list[Delta]:
         """The tokens whose text is held back, without it: the text comes where the job goes on."""
         if not self._tokens:

@@ -13,6 +13,7 @@ from puna.deltas import (
     FinishDelta,
     ProgressDelta,
     PromptDelta,
+    SamplerDelta,
     TextDelta,
     ThinkingDelta,
     ToolCallDelta,
@@ -54,6 +55,8 @@ class Flight:
         self._started: float | None = None
         self._ended: float | None = None
         self._told: defaultdict[int, list[int]] = defaultdict(list)
+        # What besides the tokens that were told the sampler of a choice needs to go on.
+        self._samplers: dict[int, bytes] = {}
         self._finished: set[int] = set()
         self._ends = 0
         self._prompt = PromptDelta(0, 0)
@@ -66,6 +69,7 @@ class Flight:
         self._seat: asyncio.Future[Stream | PunaError] = asyncio.get_running_loop().create_future()
         for one in resume.emitted if resume else ():
             self._told[one.choice] += one.tokens
+            self._note_sampler(one.choice, one.sampler)
             if one.finished:
                 self._finished.add(one.choice)
 
@@ -154,7 +158,13 @@ class Flight:
             return None
         seed = self.job.sampling.seed or 0
         emitted = tuple(
-            Emitted(choice, tuple(self._told.get(choice, ())), seed, choice in self._finished)
+            Emitted(
+                choice,
+                tuple(self._told.get(choice, ())),
+                seed,
+                choice in self._finished,
+                self._samplers.get(choice, b""),
+            )
             for choice in range(self.job.choices)
         )
         return Resume(self._known_prompt, emitted, self._before)
@@ -176,6 +186,8 @@ class Flight:
                         self._told[delta.choice] += delta.tokens
                         work += len(delta.tokens)
                         self._note_tokens()
+                case SamplerDelta():
+                    self._note_sampler(delta.choice, delta.state)
                 case PromptDelta():
                     work += self._note_prompt(delta)
                 case ProgressDelta():
@@ -198,6 +210,10 @@ class Flight:
         if not self._part[1]:
             self._part = (self._part[0], time.monotonic())
 
+    def _note_sampler(self, choice: int, state: bytes) -> None:
+        if state:
+            self._samplers[choice] = state
+
     def _note_prompt(self, delta: PromptDelta) -> int:
         """The prompt is worked through; what of it counts as work, which a second time does not."""
         self._part = (self._part[0], time.monotonic())
@@ -208,7 +224,9 @@ class Flight:
         return max(0, delta.tokens - delta.cached)
 
     def news(self, batch: list[Delta]) -> list[Delta]:
-        """The batch without what the reader has been told before the job was resumed."""
+        """The batch without what its reader knows from before a resume, and what is not for it."""
+        if self._samplers:
+            batch = [one for one in batch if not isinstance(one, SamplerDelta)]
         if self._knows_prompt:
             batch = [one for one in batch if not isinstance(one, PromptDelta | ProgressDelta)]
         if batch and isinstance(done := batch[-1], DoneDelta):

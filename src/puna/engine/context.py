@@ -20,6 +20,8 @@ from puna.protocol import Placement
 
 # Rows of logits that one step may ask for beyond one for each sequence.
 EXTRA_OUTPUTS = 64
+# So many places of the library's are remembered at once.
+VIEWS = 512
 
 
 class Outcome(IntEnum):
@@ -69,6 +71,7 @@ class Context:
         self._slides = model.window > 0
         self._batch = Batch(placement.batch)
         self._rows: list[int] = []
+        self._views: dict[tuple[int, int], Floats] = {}
         self._positions = Positions()
         # Between streams the library copies at the next step only, so until then the target's
         # cells are not there to be read, nor may the source's be written by hand.
@@ -160,7 +163,14 @@ class Context:
     def _view(self, address: int | None, count: int) -> Floats:
         if not address:
             raise EngineFailed("The engine has no output where one was asked for.")
-        return np.ctypeslib.as_array((C.c_float * count).from_address(address))
+        # The library writes to the same few places again and again.
+        view = self._views.get((address, count))
+        if view is None:
+            if len(self._views) > VIEWS:
+                self._views.clear()
+            view = np.ctypeslib.as_array((C.c_float * count).from_address(address))
+            self._views[address, count] = view
+        return view
 
     def abort(self) -> None:
         """Stop the step that runs now; may be called from any thread."""

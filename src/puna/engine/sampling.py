@@ -87,6 +87,7 @@ class Sampler:
             and not tosses(sampling)
             and self._biases.allowed is None
         )
+        self._untouched = not (self._biases.tokens.size or self._penalties or self._dry)
 
     def accept(self, token: int) -> None:
         """The output has grown by this token, drawn here or not."""
@@ -104,6 +105,8 @@ class Sampler:
 
         The logits are changed and put back meanwhile: no one else may read them at the time.
         """
+        if self._logprobs is None and (token := self._obvious(logits, mask)) is not None:
+            return Drawn(token)
         row = None if self._logprobs is None else Candidates(logits)
         left, weights = self.choices(logits, mask, row)
         place = pick(weights, uniform(self._seed, self._outputs, "token"))
@@ -114,6 +117,14 @@ class Sampler:
             return Drawn(token)
         scale = Scale(row, self._logprobs)
         return Drawn(token, scale.of(token), scale.top)
+
+    def _obvious(self, logits: Logits, mask: Mask | None) -> int | None:
+        """The token that all the rest comes to, where the highest logit is all there is to find."""
+        if not (self._likeliest and self._untouched) or mask is not None:
+            return None
+        token = int(logits.argmax())
+        is_token = math.isfinite(logits[token])
+        return token if is_token and token not in self._ends.banned(self._outputs) else None
 
     def choices(
         self, logits: Logits, mask: Mask | None = None, row: Candidates | None = None

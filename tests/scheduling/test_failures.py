@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from tests.scheduling.fakes import GIB, FakeHost, collect, job, joined, numbers, scheduler
 from tests.scheduling.test_scheduler import begun, until
 
-from puna.deltas import VectorsDelta
+from puna.deltas import Delta, VectorsDelta
 from puna.errors import LoadFailed, RunnerKeepsDying, RunnerLost
 from puna.jobs import EmbedJob
 from puna.scheduling.scheduler import Scheduler
@@ -39,6 +39,29 @@ async def test_every_job_of_a_killed_runner_goes_on_with_the_next(
         assert joined(first + rest) == numbers(60)
     assert joined(await queued) == "queued "
     assert len(host.loads) == 2
+
+
+async def test_what_is_heard_counts_as_what_is_read_also_where_it_goes_on(
+    server: Scheduler, host: FakeHost
+) -> None:
+    deltas: list[Delta] = []
+    heard = 0
+
+    def hear(batch: list[Delta]) -> bool:
+        nonlocal heard
+        deltas.extend(batch)
+        if not heard:
+            host.kill_one()
+        heard += len(batch)
+        return True
+
+    async for batch in server.run(job("pace 200", "1"), hear=hear):
+        deltas += batch
+    assert joined(deltas) == numbers(200)
+    assert heard
+    record = server.job("1")
+    assert record is not None
+    assert (record.output_tokens, record.resumed) == (200, 1)
 
 
 async def test_a_stopped_runner_is_noticed_and_its_jobs_go_on(host: FakeHost) -> None:

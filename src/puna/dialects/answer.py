@@ -6,7 +6,7 @@ ends what makes them. How they become bytes is each dialect's own `Renderer`.
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncGenerator, Callable, Mapping, MutableMapping
 from contextlib import aclosing
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -15,13 +15,13 @@ from starlette.types import Receive, Scope, Send
 
 from puna.errors import ErrorReport, PunaError
 
-# An extension that a server may offer: sends a piece of a chunked body past all layers, of which
-# none has a say in it. What a token costs is mostly its way out.
+# The name of an extension of ASGI that a server may offer: its `way` is a `Straight`.
 STRAIGHT = "puna.straight"
 
 News = TypeVar("News")
 News_contra = TypeVar("News_contra", contravariant=True)
-SendPiece = Callable[[bytes], Awaitable[None]]
+# Takes news right where they arise, or says that it does not.
+Hear = Callable[[News_contra], bool]
 
 
 class Renderer(Protocol[News_contra]):
@@ -39,6 +39,22 @@ class Renderer(Protocol[News_contra]):
 
     def status(self, report: ErrorReport) -> int:
         """The status code of an error that comes before anything else."""
+        ...
+
+
+class Straight(Protocol):
+    """A way for the pieces of a chunked body past all layers, of which none has a say in them.
+
+    What a token costs is mostly its way out.
+    """
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the client has yet to read what it was sent."""
+        ...
+
+    def write(self, piece: bytes) -> None:
+        """Send a piece; to a client that is gone it goes nowhere."""
         ...
 
 
@@ -60,16 +76,16 @@ class Answer(Response, Generic[News]):
             async with asyncio.TaskGroup() as group:
                 watch = group.create_task(_watch(receive))
                 # A task of its own, so that news wakes it alone, and not all that is around it.
-                group.create_task(self._work(send, _straight(scope, send), watch))
+                group.create_task(self._work(scope, send, watch))
         except* _ClientLeft:
             pass
 
-    async def _work(self, send: Send, straight: SendPiece, watch: asyncio.Task[None]) -> None:
+    async def _work(self, scope: Scope, send: Send, watch: asyncio.Task[None]) -> None:
         async with aclosing(self._news):
-            await self._answer(send, straight)
+            await self._answer(scope, send)
         watch.cancel()
 
-    async def _answer(self, send: Send, straight: SendPiece) -> None:
+    async def _answer(self, scope: Scope, send: Send) -> None:
         raise NotImplementedError
 
     async def _refuse(self, send: Send, report: ErrorReport) -> None:
@@ -78,22 +94,40 @@ class Answer(Response, Generic[News]):
 
 
 class StreamedAnswer(Answer[News]):
-    """Sends each piece as it comes."""
+    """Sends each piece as it comes.
 
-    async def _answer(self, send: Send, straight: SendPiece) -> None:
-        render = self._renderer.render
-        started = False
+    Its source may tell news right where they arise: once the answer has begun, and while its client
+    keeps up, they go out at once, and no task is woken for them.
+    """
+
+    def __init__(
+        self, source: Callable[[Hear[News]], AsyncGenerator[News]], renderer: Renderer[News]
+    ) -> None:
+        super().__init__(source(self._hear), renderer)
+        self._straight: Straight | None = None
+
+    def _hear(self, news: News) -> bool:
+        straight = self._straight
+        if straight is None or straight.is_behind:
+            return False
+        if piece := self._renderer.render(news):
+            straight.write(piece)
+        return True
+
+    async def _answer(self, scope: Scope, send: Send) -> None:
+        begun = False
         last = b""
         try:
             async for news in self._news:
-                if not (piece := render(news)):
+                if not (piece := self._renderer.render(news)):
                     continue
-                if not started:
+                if not begun:
                     await send(_start(200, self._renderer.media_type))
-                    started = True
-                await straight(piece)
+                    begun = True
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                self._straight = _straight(scope)
         except PunaError as error:
-            if not started:
+            if not begun:
                 await self._refuse(send, error.report())
                 return
             last = self._renderer.error(error.report())
@@ -103,7 +137,7 @@ class StreamedAnswer(Answer[News]):
 class WholeAnswer(Answer[News]):
     """Sends everything at once when it is there."""
 
-    async def _answer(self, send: Send, straight: SendPiece) -> None:
+    async def _answer(self, scope: Scope, send: Send) -> None:
         try:
             pieces = [self._renderer.render(news) async for news in self._news]
         except PunaError as error:
@@ -119,14 +153,9 @@ def retry_headers(report: ErrorReport) -> dict[str, str]:
     return {"retry-after": str(max(1, math.ceil(report.retry_after or 1)))}
 
 
-def _straight(scope: Scope, send: Send) -> SendPiece:
-    """The server's own way for pieces; where it offers none, the one that all else takes."""
-
-    async def through_all_layers(piece: bytes) -> None:
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
-
+def _straight(scope: Scope) -> Straight | None:
     offered = scope.get("extensions", {}).get(STRAIGHT)
-    return offered["send"] if offered else through_all_layers
+    return offered["way"] if offered else None
 
 
 def _start(

@@ -65,8 +65,9 @@ class Runner:
         self.exit_reason = ""
         self._process = process
         self._emit = emit
-        self._wire = Wire(self._receive, self._break_off)
+        self._wire = Wire(self._receive, self._tell, self._break_off)
         self._streams: dict[str, Stream] = {}
+        self._untold: list[Stream] = []
         self._questions: dict[str, asyncio.Future[Tokens]] = {}
         self._loaded: asyncio.Future[Facts] | None = None
         self._life: asyncio.Task[None] | None = None
@@ -230,6 +231,7 @@ class Runner:
                 for id, deltas in message.deltas:
                     if (stream := self._streams.get(id)) is not None:
                         stream.push(deltas)
+                        self._untold.append(stream)
             case Moved():
                 self._move(message)
             case JobFailed():
@@ -248,6 +250,11 @@ class Runner:
                 self.busyness = message.load
             case _:
                 assert_never(message)
+
+    def _tell(self) -> None:
+        for stream in self._untold:
+            stream.tell()
+        self._untold.clear()
 
     def _move(self, message: Moved) -> None:
         if message.state == self.state:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable
 
 from puna.deltas import Delta, DoneDelta
-from puna.errors import PunaError, RunnerLost
+from puna.errors import RunnerLost
 from puna.jobs import Job
 from puna.protocol import Cancel, Pause, Resume, ToRunner
 
@@ -22,6 +22,9 @@ class Stream:
 
     When it ends without a `DoneDelta`, the job was taken off, and `resume` says how it goes on.
     `left` is called once, when the job is off its runner, whatever is unread yet.
+
+    While the reader waits, what comes is offered to `hear` first, right where it arrives, which
+    saves waking the reader's task. What that does not take is read, and so is the end.
     """
 
     def __init__(
@@ -32,18 +35,19 @@ class Stream:
         pause_at: int = PAUSE_AT,
     ) -> None:
         self.resume: Resume | None = None
+        self.hear: Callable[[list[Delta]], bool] | None = None
         self._job = job
         self._post = post
         self._left = left
         self._pause_at = pause_at
         self._unread: list[Delta] = []
         self._reader: asyncio.Future[None] | None = None
-        self._error: PunaError | None = None
+        self._error: Exception | None = None
         self._pausing = False
         self._end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def push(self, deltas: list[Delta]) -> None:
-        """Take what a step brought."""
+        """Take what a step brought. Once there is no more to take at the moment, `tell` of it."""
         if self._end.done():
             return
         self._unread += deltas
@@ -53,7 +57,20 @@ class Stream:
             self.stop(RunnerLost("The answer came faster than it was read, and did not stop."))
         elif len(self._unread) > self._pause_at:
             self.lay_down()
-        self._wake()
+
+    def tell(self) -> None:
+        """Give what has come to who hears, or else to who reads."""
+        if not self._unread:
+            return
+        try:
+            heard = self._is_awaited and self.hear is not None and self.hear(self._unread)
+        except Exception as error:  # noqa: BLE001 - the reader raises it, and not the runner's wire
+            self.stop(error)
+            return
+        if heard:
+            self._unread = []
+        else:
+            self._wake()
 
     def lay_down(self, memory: bool = False) -> None:
         """Take the job off its runner, which ends the stream; once is enough."""
@@ -74,14 +91,14 @@ class Stream:
             self._leave()
             self._wake()
 
-    def fail(self, error: PunaError) -> None:
+    def fail(self, error: Exception) -> None:
         """End with an error, which the reader meets after what has come before it."""
         if not self._end.done():
             self._error = error
             self._leave()
             self._wake()
 
-    def stop(self, error: PunaError) -> None:
+    def stop(self, error: Exception) -> None:
         """End the job at its runner, and the stream with an error."""
         if not self._end.done():
             self._post(Cancel(self._job.id))
@@ -107,6 +124,12 @@ class Stream:
             await self._reader
         batch, self._unread = self._unread, []
         return batch
+
+    @property
+    def _is_awaited(self) -> bool:
+        """Whether the reader waits for something that is not the end."""
+        reader = self._reader
+        return reader is not None and not (reader.done() or self._end.done())
 
     def _leave(self) -> None:
         self._end.set_result(None)

@@ -18,9 +18,13 @@ class Wire(asyncio.Protocol):
     """One connection. Messages are handed on as they arrive, in the loop's own callback."""
 
     def __init__(
-        self, receive: Callable[[ToServer], None], break_off: Callable[[str], None]
+        self,
+        receive: Callable[[ToServer], None],
+        received: Callable[[], None],
+        break_off: Callable[[str], None],
     ) -> None:
         self._receive = receive
+        self._received = received
         self._break_off = break_off
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._unpacker = Unpacker()
@@ -32,12 +36,13 @@ class Wire(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        """Hand on each message that is complete."""
+        """Hand on each message that is complete, and say when there is no more."""
         try:
             for message in self._unpacker.feed(data):
                 self._receive(message)
         except msgspec.DecodeError as error:
             self._break_off(f"sent what is no message: {error}")
+        self._received()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The runner has hung up."""

@@ -27,6 +27,8 @@ from puna.scheduling.wishes import claim_of, context_of, rules_of, wish_for
 from puna.settings import Settings
 
 DEFAULT = Demand()
+# Takes a batch of deltas right where it arrives, or says that it does not.
+Hear = Callable[[list[Delta]], bool]
 
 
 class Scheduler:
@@ -62,19 +64,24 @@ class Scheduler:
 
     # What is asked of it
 
-    async def run(self, job: Job, resume: Resume | None = None) -> AsyncGenerator[list[Delta]]:
-        """The job's deltas in batches, each what has come since the last; closing it cancels."""
+    async def run(
+        self, job: Job, resume: Resume | None = None, hear: Hear | None = None
+    ) -> AsyncGenerator[list[Delta]]:
+        """The job's deltas in batches, each what has come since the last; closing it cancels.
+
+        While the next batch is awaited, `hear` may take it instead: see `Stream`.
+        """
         flight = await self._admit(job, resume)
-        id, table, note = flight.job.id, self._table, flight.note
+        id = flight.job.id
         try:
             while True:
                 try:
                     stream = await flight.seat()
-                    rate = self._fleet.rate(flight.berth)
+                    count = self._counter(flight)
+                    if hear is not None:
+                        stream.hear = _counting(flight, hear, count)
                     async for batch in stream:
-                        if work := note(batch):
-                            table.work(id, work)
-                            rate.add(work, time.monotonic())
+                        count(batch)
                         if news := flight.news(batch):
                             if isinstance(news[-1], DoneDelta):
                                 flight.end("done")
@@ -84,7 +91,7 @@ class Scheduler:
                     flight.rise(stream.resume)
                 except RunnerLost as error:
                     self._flights.fall(flight, error)
-                table.requeue(id, time.monotonic())
+                self._table.requeue(id, time.monotonic())
                 self._turns.touch()
         except Cancelled as error:
             flight.end("cancelled", error)
@@ -199,6 +206,18 @@ class Scheduler:
         claim = claim_of(job, wish, self._settings)
         return self._flights.admit(job, claim, resume, self._settings.request_timeout)
 
+    def _counter(self, flight: Flight) -> Callable[[list[Delta]], None]:
+        """Takes note of what comes of a job at the runner that it has now."""
+        id, note, table = flight.job.id, flight.note, self._table
+        rate = self._fleet.rate(flight.berth)
+
+        def count(batch: list[Delta]) -> None:
+            if work := note(batch):
+                table.work(id, work)
+                rate.add(work, time.monotonic())
+
+        return count
+
     # Turns
 
     def _turn(self, now: float) -> float | None:
@@ -228,6 +247,19 @@ class Scheduler:
                     self._errands.refuse(job, error)
             case _:
                 assert_never(decision)
+
+
+def _counting(flight: Flight, hear: Hear, count: Callable[[list[Delta]], None]) -> Hear:
+    """What somebody hears directly, who gets the same as who reads; it counts if it is taken."""
+
+    def heard(batch: list[Delta]) -> bool:
+        news = flight.news(batch)
+        if news and not hear(news):
+            return False
+        count(batch)
+        return True
+
+    return heard
 
 
 def _ending() -> QueueFull:

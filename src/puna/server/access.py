@@ -17,7 +17,7 @@ CLIENT_LEFT = 499
 
 
 class Access:
-    """An ASGI layer. It adds nothing to a token but the call that passes it on."""
+    """An ASGI layer. Most tokens of an answer that has begun go past it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

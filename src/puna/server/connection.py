@@ -45,7 +45,7 @@ class Connection(HttpToolsProtocol):
         before = self.cycle
         super().on_headers_complete()
         if self.cycle is not before:
-            self.scope["extensions"] = {STRAIGHT: {"send": Straight(self.cycle).send}}
+            self.scope["extensions"] = {STRAIGHT: {"way": Straight(self.cycle)}}
 
     def data_received(self, data: bytes) -> None:
         """Parse what has come; a head that has not ended with it has grown by it."""
@@ -75,15 +75,19 @@ class Connection(HttpToolsProtocol):
 class Straight:
     """The way of a chunked answer's pieces past all that its head and its end go through."""
 
-    __slots__ = ("_cycle",)
+    __slots__ = ("_cycle", "_flow", "_write")
 
     def __init__(self, cycle: RequestResponseCycle) -> None:
         self._cycle = cycle
+        self._flow = cycle.flow
+        self._write = cycle.transport.write
 
-    async def send(self, piece: bytes) -> None:
-        """Send a piece of the body; one that is slow to read is waited for."""
-        cycle = self._cycle
-        if cycle.flow.write_paused and not cycle.disconnected:
-            await cycle.flow.drain()
-        if not cycle.disconnected:
-            cycle.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+    @property
+    def is_behind(self) -> bool:
+        """Whether the client has yet to read what it was sent."""
+        return self._flow.write_paused
+
+    def write(self, piece: bytes) -> None:
+        """Send a piece of the body; to a client that is gone it goes nowhere."""
+        if not self._cycle.disconnected:
+            self._write(b"%x\r\n%b\r\n" % (len(piece), piece))

@@ -58,10 +58,11 @@ class Generation:
         if asked.debug_render_only:
             prompt = _legible(job, await self.scheduler.render(job))
             return _object(rendered(form, prompt, asked.image_count))
-        deltas = self.scheduler.run(job)
         if asked.stream is False:
-            return WholeAnswer(deltas, Whole(form, options.warnings))
-        return StreamedAnswer(deltas, Streamed(form, options.warnings))
+            return WholeAnswer(self.scheduler.run(job), Whole(form, options.warnings))
+        return StreamedAnswer(
+            lambda hear: self.scheduler.run(job, hear=hear), Streamed(form, options.warnings)
+        )
 
 
 def _legible(job: GenerateJob, prompt: Tokens) -> str:

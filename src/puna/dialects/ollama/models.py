@@ -79,7 +79,7 @@ class Models:
         news = created(self.library, asked.request(), self.quantizer)
         if asked.stream is False:
             return WholeAnswer(news, LastStatus())
-        return StreamedAnswer(news, StreamedStatus())
+        return StreamedAnswer(lambda _: news, StreamedStatus())
 
     @scope("manage")
     async def copy(self, request: Request) -> Response:

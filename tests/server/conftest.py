@@ -56,7 +56,11 @@ def serve(events: list[Event], tmp_path: Path) -> Serve:
     @asynccontextmanager
     async def serving(**settings: Any) -> AsyncGenerator[httpx.AsyncClient]:
         app = create_app(configured(tmp_path, **settings), LocalHost(events.append, command=FAKE))
-        async with running(app) as address, httpx.AsyncClient(base_url=address) as client:
+        # A busy machine may take its time to start a runner.
+        async with (
+            running(app) as address,
+            httpx.AsyncClient(base_url=address, timeout=60) as client,
+        ):
             yield client
 
     return serving

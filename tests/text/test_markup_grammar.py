@@ -1,13 +1,16 @@
 """A grammar made of a model's markup forces calls in the very form that its parser reads."""
 
+import re
 from typing import Any
 
 import llguidance
 import pytest
 
+from puna.engine.guidance import Table
 from puna.jobs import Tool
-from puna.text.markup.format import Calls
+from puna.text.markup.format import Calls, Markup
 from puna.text.markup.grammar import calls_grammar
+from puna.text.markup.known import HARMONY_CALLS
 
 from .answers import KINDS, TOOLS, Answer, Kind, answer_in, parsed
 
@@ -114,3 +117,70 @@ def test_words_that_are_tokens_are_asked_for_as_tokens() -> None:
     grammar = calls_grammar(calls, TOOLS, parallel=False, token_of=known.get)
     assert grammar.startswith('start: <[7]> "<|call|>" call')
     assert '"go" <[8]> %json' in grammar
+
+
+THOUGHT = "<|channel|>analysis<|message|>Hm, <b>.<|end|><|start|>assistant"
+SPOKEN = "<|channel|>commentary<|message|>I look.<|end|><|start|>assistant"
+CALLED = '<|channel|>commentary to=functions.look_up <|constrain|>json<|message|>{"count": 1}'
+HARMONY = ("<|start|>", "<|end|>", "<|message|>", "<|channel|>", "<|constrain|>", "<|call|>")
+HARMONY_TOKENS = {name: 256 + place for place, name in enumerate(HARMONY)}
+
+
+def harmony_tokens(text: str) -> list[int]:
+    """The tokens of a text where each byte is one, and Harmony's control tokens are others."""
+    parts = re.split(f"({'|'.join(map(re.escape, HARMONY))})", text)
+    return [
+        token
+        for part in parts
+        for token in ([HARMONY_TOKENS[part]] if part in HARMONY_TOKENS else part.encode())
+    ]
+
+
+def harmony_accepts(text: str, *, parallel: bool = True) -> bool:
+    """Whether a call is forced in that form, with the control tokens as tokens of their own."""
+    grammar = calls_grammar(HARMONY_CALLS, TOOLS, parallel=parallel, token_of=HARMONY_TOKENS.get)
+    pieces = [bytes([byte]) for byte in range(256)]
+    pieces += [b"\xff" + name.encode() for name in HARMONY]
+    table = Table(pieces, [HARMONY_TOKENS["<|call|>"]], lambda text: list(text.encode()))
+    automaton = table.compile(llguidance.grammar_from("lark", grammar))
+    tokens = harmony_tokens(text)
+    if automaton.allowed(tokens) != len(tokens):
+        return False
+    automaton.consume(tokens)
+    return automaton.accepting and automaton.stopped
+
+
+@pytest.mark.parametrize("before", ["", THOUGHT, SPOKEN, THOUGHT + SPOKEN])
+@pytest.mark.parametrize("parallel", [True, False])
+def test_harmony_is_forced_to_call_after_what_it_thinks_and_says(
+    before: str, parallel: bool
+) -> None:
+    assert harmony_accepts(before + CALLED, parallel=parallel)
+    assert accepts(HARMONY_CALLS, before + CALLED, parallel=parallel)
+    found = answer_in(parsed(Markup(named="harmony"), [before + CALLED]))
+    assert found.calls == (("look_up", {"count": 1}),)
+    assert bool(found.thinking) == (THOUGHT in before)
+    assert bool(found.text) == (SPOKEN in before)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Hello.",
+        THOUGHT,
+        THOUGHT + THOUGHT + CALLED,
+        "<|channel|>final<|message|>Hello.",
+        SPOKEN.replace("commentary", "final") + CALLED,
+        CALLED.replace("look_up", "stay"),
+        CALLED.replace("1", '"many"'),
+        CALLED + "<|start|>assistant" + CALLED,
+        CALLED.replace("<|constrain|>", "<|end|>"),
+    ],
+)
+def test_harmony_cannot_do_but_call_once(text: str) -> None:
+    assert not harmony_accepts(text)
+
+
+def test_what_is_thought_cannot_hold_a_control_token_of_harmony() -> None:
+    assert not harmony_accepts(THOUGHT.replace("Hm", "H<|constrain|>m") + CALLED)

@@ -65,13 +65,16 @@ class Calls(msgspec.Struct, frozen=True):
     """How tool calls are written: `open` call (`between` call)* `close`.
 
     Where `between` is empty, every call has an `open` and a `close` of its own. Where `open` is
-    empty, a call is known by its form alone, and stands at the beginning of an answer.
+    empty, a call is known by its form alone, and stands at the beginning of an answer. `before` are
+    messages that may come before the calls, each once; a call that ends the answer is `single`.
     """
 
     open: str
     between: str
     close: str
     call: ObjectCall | NamedCall
+    before: tuple[Tags, ...] = ()
+    single: bool = False
 
 
 class Markup(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ from puna.text.markup.format import (
     NamedCall,
     ObjectCall,
     Parameters,
+    Tags,
 )
 from puna.text.markup.words import split
 
@@ -46,17 +47,23 @@ class _Grammar:
             self._rule(f"call_{number}", self._call(tool)) for number, tool in enumerate(tools)
         ]
         call = self._rule("call", " | ".join(names))
+        parallel = parallel and not self._calls.single
         opening, closing = (self._literal(part) for part in (self._calls.open, self._calls.close))
+        before = [self._message(tags) for tags in self._calls.before]
         if self._calls.between:
             more = f"({self._literal(self._calls.between)} {call})*" if parallel else ""
             start = f"{opening} {call} {more} {closing}"
         else:
             start = f"({opening} {call} {closing}){'+' if parallel else ''}"
-        return "\n".join([f"start: {start}", *self._rules])
+        return "\n".join([f"start: {' '.join([*before, start])}", *self._rules])
 
     def _rule(self, name: str, body: str) -> str:
         self._rules.append(f"{name}: {body}")
         return name
+
+    def _message(self, tags: Tags) -> str:
+        """A message that may come, or not."""
+        return f"({self._literal(tags.open)} {self._free_text(tags.close)})?"
 
     def _literal(self, literal: str) -> str:
         """A literal, its tokens as tokens, its gaps as gaps."""

@@ -14,12 +14,19 @@ _LIQUID = Calls(
     "<|tool_call_start|>[", ", ", "]<|tool_call_end|>", NamedCall("", Assignments(quote='"'))
 )
 
-# Only for forcing a call: what an answer says, `harmony.py` reads.
+# Only for forcing a call: what an answer says, `harmony.py` reads. The token behind a call ends the
+# generation, so it closes nothing.
+_HARMONY_NEXT = "<|end|><|start|>assistant"
 HARMONY_CALLS = Calls(
     "<|channel|>commentary to=functions.",
     "",
-    "<|call|>",
+    "",
     NamedCall(" <|constrain|>json<|message|>", JsonArguments()),
+    before=(
+        Tags("<|channel|>analysis<|message|>", _HARMONY_NEXT),
+        Tags("<|channel|>commentary<|message|>", _HARMONY_NEXT),
+    ),
+    single=True,
 )
 
 _CALLS = (

@@ -83,12 +83,12 @@ class Flight:
             raise found.with_traceback(None)
         return found
 
-    def begin(self, berth: int, name: str, stream: Stream | RunnerLost, loading: float) -> None:
+    def begin(
+        self, berth: int, name: str, stream: Stream | RunnerLost, now: float, loading: float
+    ) -> None:
         """The job has got a runner, for whose loading it waited so long, or has just missed it."""
-        now = time.monotonic()
-        loading = min(loading, now - self._part[0])
         self._loading += loading
-        self._waiting += now - self._part[0] - loading
+        self._waiting += self.waited(now) - loading
         self._part = (now, 0.0)
         self._started = self._started or time.time()
         self._knows_prompt = bool(self._prompt.tokens)
@@ -104,10 +104,9 @@ class Flight:
         if not self._seat.done():
             self._seat.set_result(error)
 
-    @property
-    def waited(self) -> float:
-        """For how long it has waited for a runner by now."""
-        return time.monotonic() - self._part[0]
+    def waited(self, now: float) -> float:
+        """For how long it has waited for a runner."""
+        return now - self._part[0]
 
     def rise(self, resume: Resume | None) -> None:
         """The job is off its runner, and goes on later from here."""

@@ -80,11 +80,13 @@ class Flights:
                 self._table.vacate(job, time.monotonic())
                 self._touch()
 
+        # Before it is told: the runner may be at work before this process goes on.
+        now = time.monotonic()
         try:
             stream = runner.submit(flight.job, flight.resume, left)
         except RunnerLost as error:
             stream = error
-        flight.begin(id, runner.name, stream, berth.loading(time.monotonic(), flight.waited))
+        flight.begin(id, runner.name, stream, now, berth.loading(now, flight.waited(now)))
         self._emit(JobMoved(job, flight.phase))
 
     def pause(self, job: str) -> None:

@@ -50,13 +50,18 @@ def built(folder: Path, name: str, options: tuple[str, ...], targets: tuple[str,
     place = folder / name
     done = place / "done"
     if not done.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        shell, toolchain = Shell(folder / "log.txt"), Toolchain(folder)
-        for doing in toolchain.lay_out(shell, None):
-            _tell(Progress(doing))
-        compiled(shell, toolchain, place, options, os.cpu_count() or 1, _tell, targets)
+        made(folder, place, options, targets)
         done.touch()
     return place / "bin"
+
+
+def made(folder: Path, place: Path, options: tuple[str, ...], targets: tuple[str, ...]) -> None:
+    """Compile in a place, with the toolchain of the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shell, toolchain = Shell(folder / "log.txt"), Toolchain(folder)
+    for doing in toolchain.lay_out(shell, None):
+        _tell(Progress(doing))
+    compiled(shell, toolchain, place, options, os.cpu_count() or 1, _tell, targets)
 
 
 def _tell(progress: Progress) -> None:

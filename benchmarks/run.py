@@ -2,8 +2,9 @@
 
 Usage: python benchmarks/run.py [NAME...]
 
-By default all: goals, engine, cancel, interference, server, headers, commands. A section that is
-not measured anew stays as it was, with the machine and the versions that it was measured with.
+By default all: goals, engine, cancel, interference, server, headers, commands; `variants`, which
+compiles several engines, only where it is named. A section that is not measured anew stays as it
+was, with the machine and the versions that it was measured with.
 """
 
 import sys
@@ -14,6 +15,7 @@ import commands
 import goals
 import headers
 import interference
+import variants
 from findings import Finding, table
 from results import machine, put
 
@@ -29,13 +31,15 @@ PARTS: dict[str, Callable[[], list[Finding]]] = {
     "server": server.measure,
     "headers": headers.measure,
     "commands": commands.measure,
+    "variants": variants.measure,
 }
+NAMED_ONLY = ("variants",)
 
 
 def main(names: list[str]) -> None:
     for name, measure in PARTS.items():
         script, _, options = name.partition(" ")
-        if names and script not in names:
+        if script not in (names or PARTS.keys() - NAMED_ONLY):
             continue
         print(f"## {name}", flush=True)
         before = machine()

@@ -3,17 +3,47 @@
 Two of them, with different libraries, can take turns without either being loaded again.
 """
 
+import ctypes as C
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
+from puna.engine.layout import cores
+from puna.engine.libllama import Library
+
 CONTEXT = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Threads other than the engine's own: made anew for each step, or looking for work, or pinned.
+
+    How long each looks goes from 0, where it sleeps between steps, to 100.
+    """
+
+    kept: bool = True
+    poll: int = 0
+    pinned: bool = False
+
+    def attach(self, library: Library, context: int, threads: int) -> None:
+        """Make a context compute with such threads, until the process ends."""
+        call = library.call
+        if not self.kept:
+            call.llama_attach_threadpool(context, None, None)
+            return
+        wanted = call.ggml_threadpool_params_default(threads)
+        wanted.poll, wanted.strict_cpu = self.poll, self.pinned
+        if self.pinned:
+            for core in sorted(os.sched_getaffinity(0))[: wanted.n_threads]:
+                wanted.cpumask[core] = True
+        call.llama_attach_threadpool(context, call.ggml_threadpool_new(C.addressof(wanted)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +67,26 @@ class Stepper:
 
 
 @contextmanager
-def stepping(weights: Path, library: Path | None) -> Iterator[Stepper]:
-    """A process with a model; without a library it has the embedded one."""
-    environment = {name: value for name, value in os.environ.items() if name != "PUNA_ENGINE"}
+def stepping(
+    weights: Path,
+    library: Path | None,
+    pool: Pool | None = None,
+    environment: Mapping[str, str] | None = None,
+    *,
+    alone: bool = False,
+) -> Iterator[Stepper]:
+    """A process with a model; without a library it has the embedded one.
+
+    `alone` it has one thread, and its seconds are those of the processor: where a machine has
+    other work besides, that tells how good the code is.
+    """
+    environ = {name: value for name, value in os.environ.items() if name != "PUNA_ENGINE"}
     if library is not None:
-        environment["PUNA_ENGINE"] = str(library)
+        environ["PUNA_ENGINE"] = str(library)
+    told = json.dumps({"pool": pool and asdict(pool), "alone": alone})
     with subprocess.Popen(
-        [sys.executable, __file__, weights],
-        env=environment,
+        [sys.executable, __file__, weights, told],
+        env=environ | dict(environment or {}),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -58,24 +100,37 @@ def stepping(weights: Path, library: Path | None) -> Iterator[Stepper]:
         process.stdin.close()
 
 
-def main(weights: Path) -> None:
+def main(weights: Path, pool: Pool | None, clock: Callable[[], float], threads: int) -> None:
     """Compute what each line says; the answer is the seconds that it took."""
     import subject
 
     from puna.protocol import Placement
 
-    placement = Placement(context=CONTEXT, sequences=1)
+    placement = Placement(context=CONTEXT, sequences=1, threads=threads)
     with subject.opened(weights, placement) as model, subject.context(model, placement) as timed:
+        if pool is not None:
+            pool.attach(model.library, timed.pointer, threads)
         bare = subject.Bare(timed)
         for line in sys.stdin:
             what, before, tokens = json.loads(line)
             prompt = subject.prompt(1, before + 1)
-            seconds = bare.prefill([prompt[:before]])
             if what == "decode":
                 bare.begin(1, prompt, subject.prefilled(timed, prompt[:-1]))
-                seconds = sum(bare.step() for _ in range(tokens))
-            print(seconds, flush=True)
+            began = clock()
+            if what == "decode":
+                for _ in range(tokens):
+                    bare.step()
+            else:
+                bare.prefill([prompt[:before]])
+            print(clock() - began, flush=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    file, told = sys.argv[1:]
+    asked = json.loads(told)
+    main(
+        Path(file),
+        asked["pool"] and Pool(**asked["pool"]),
+        time.process_time if asked["alone"] else time.perf_counter,
+        1 if asked["alone"] else cores(),
+    )

@@ -14,8 +14,9 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from tests.clients.conftest import FOREIGN, serving
+from tests.clients.conftest import serving
 from tests.documented import PAGES, ROOT, Block, blocks_of
+from tests.serving import FOREIGN
 
 pytestmark = pytest.mark.slow
 

@@ -1,9 +1,5 @@
 """A live server, as `puna serve` runs it, for real clients: real runners, the pocket model."""
 
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,31 +8,16 @@ from typing import Any, cast
 import httpx
 import ollama
 import pytest
+from tests.serving import served
 
 from .blocking import Blocking
-
-# Settings of the machine that tests run on are not the tests'.
-FOREIGN = ("PUNA_", "OLLAMA_")
 
 
 @contextmanager
 def serving(home: Path, **settings: str) -> Generator[str]:
-    """A server on a free port, by its address; it hears of no settings but these."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "puna", "serve", "--host", "127.0.0.1", "--port", "0"],
-        env=own | {"PUNA_HOME": str(home), "PUNA_THREADS": "1"} | settings,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        found = re.search(r"http://\S+", process.stdout.readline())
-        assert found is not None
-        yield found[0]
-    finally:
-        process.terminate()
-        process.wait(timeout=60)
+    """A server that computes on one thread, by its address."""
+    with served(home, "--threads", "1", settings=settings) as server:
+        yield server.address
 
 
 # Gone with the last of these tests: others count the children of their process.

@@ -1,19 +1,17 @@
 """`puna serve` as a process: how it starts, heeds signals, and ends."""
 
 import json
-import os
-import re
 import signal
 import subprocess
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
 import pytest
+from tests.serving import COMMAND, Served, served
 
 FAKE = (sys.executable, str(Path(__file__).parents[1] / "fake_engine.py"))
 LONG: dict[str, Any] = {
@@ -25,7 +23,6 @@ LONG: dict[str, Any] = {
 
 # Goes on for as long as nobody reads it.
 ENDLESS = {"model": "cria", "messages": [{"role": "user", "content": "flood 10000000"}]}
-REAL = (sys.executable, "-m", "puna", "serve")
 # The same, but its runners are fake.
 FAKED = (
     sys.executable,
@@ -42,57 +39,30 @@ serve(Configuration(flags), LocalHost(journal, command={FAKE!r}))
 )
 
 
-class Served:
-    """A server process: its address, and the lines of its log as they come."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-        assert process.stdout is not None
-        self.address = re.findall(r"http://\S+", process.stdout.readline())[0]
-
-    def logged(self, event: str) -> dict[str, Any]:
-        """Wait for this line of the log."""
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            found: dict[str, Any] = json.loads(line)
-            if found["event"] == event:
-                return found
-        raise AssertionError(f"The log has ended without {event!r}.")
-
-
-@contextmanager
-def served(
-    home: Path, *flags: str, grace: str = "30s", command: tuple[str, ...] = REAL, **more: str
-) -> Generator[Served]:
-    words = (*command, "--port", "0", "--home", str(home), "--grace", grace, *flags)
-    process = subprocess.Popen(
-        words,
-        env={**os.environ, **more},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+def logging(
+    home: Path, *flags: str, grace: str = "30s", command: tuple[str, ...] = COMMAND, **more: str
+) -> AbstractContextManager[Served]:
+    """A server whose log is read."""
+    return served(
+        home, "--grace", grace, *flags, command=command, log=subprocess.PIPE, settings=more
     )
-    try:
-        yield Served(process)
-    finally:
-        process.kill()
-        process.wait()
 
 
 def puna_serve(*flags: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "puna", "serve", *flags]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(
+        [*COMMAND, *flags], capture_output=True, text=True, check=False, timeout=60
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_running_answer_is_finished_before_the_server_ends(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    with served(tmp_path) as server, httpx.Client(base_url=server.address) as client:
+    with logging(tmp_path) as server, httpx.Client(base_url=server.address) as client:
         with client.stream("POST", "/api/chat", json=LONG, timeout=60) as answer:
             lines = answer.iter_lines()
             next(lines)
-            children = psutil.Process(server.process.pid).children(recursive=True)
+            children = server.children
             server.process.send_signal(number)
             server.logged("the server ends")
             assert json.loads(list(lines)[-1])["done"]
@@ -103,9 +73,17 @@ def test_a_running_answer_is_finished_before_the_server_ends(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", "logs", "state.db"]
 
 
+def test_who_is_told_that_a_server_listens_may_end_it(tmp_path: Path) -> None:
+    for _ in range(3):
+        with logging(tmp_path) as server:
+            server.process.terminate()
+            server.logged("the server has ended")
+            assert server.process.wait(timeout=30) == 0
+
+
 def test_nobody_is_let_in_any_more_while_a_server_ends(tmp_path: Path) -> None:
     with (
-        served(tmp_path) as server,
+        logging(tmp_path) as server,
         httpx.Client(base_url=server.address) as client,
         client.stream("POST", "/api/chat", json=LONG, timeout=60) as answer,
     ):
@@ -123,12 +101,12 @@ def test_nobody_is_let_in_any_more_while_a_server_ends(tmp_path: Path) -> None:
 
 def test_an_answer_that_takes_longer_than_the_grace_ends_with_an_error(tmp_path: Path) -> None:
     with (
-        served(tmp_path, grace="0.2", command=FAKED) as server,
+        logging(tmp_path, grace="0.2", command=FAKED) as server,
         httpx.Client(base_url=server.address) as client,
         client.stream("POST", "/api/chat", json=ENDLESS, timeout=60) as answer,
     ):
         next(lines := answer.iter_lines())
-        children = psutil.Process(server.process.pid).children(recursive=True)
+        children = server.children
         server.process.terminate()
         server.logged("the server ends")
         assert "ended before the job did" in json.loads(list(lines)[-1])["error"]
@@ -138,12 +116,12 @@ def test_an_answer_that_takes_longer_than_the_grace_ends_with_an_error(tmp_path:
 
 def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     with (
-        served(tmp_path, grace="1h", command=FAKED) as server,
+        logging(tmp_path, grace="1h", command=FAKED) as server,
         httpx.Client(base_url=server.address) as client,
         client.stream("POST", "/api/chat", json=ENDLESS, timeout=60) as answer,
     ):
         next(answer.iter_lines())
-        children = psutil.Process(server.process.pid).children(recursive=True)
+        children = server.children
         server.process.terminate()
         server.logged("the server ends")
         server.process.terminate()
@@ -155,7 +133,7 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
 def test_a_hang_up_reads_what_acts_live_anew(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text("keep_alive: 1h\n")
-    with served(tmp_path / "home", "--config", str(file)) as server:
+    with logging(tmp_path / "home", "--config", str(file)) as server:
 
         def told() -> dict[str, Any]:
             settings = httpx.get(f"{server.address}/puna/v1/settings").json()["settings"]
@@ -173,7 +151,7 @@ def test_a_hang_up_reads_what_acts_live_anew(tmp_path: Path) -> None:
 
 
 def test_every_line_of_a_request_has_its_id(tmp_path: Path) -> None:
-    with served(tmp_path) as server:
+    with logging(tmp_path) as server:
         id = httpx.get(f"{server.address}/none").headers["x-request-id"]
         line = server.logged("request")
         assert (line["request"], line["status"], line["path"]) == (id, 404, "/none")
@@ -184,7 +162,7 @@ def test_every_line_of_a_request_has_its_id(tmp_path: Path) -> None:
 def test_a_second_server_on_the_same_port_or_home_is_refused_with_the_mend(
     tmp_path: Path,
 ) -> None:
-    with served(tmp_path) as server:
+    with logging(tmp_path) as server:
         port = server.address.rpartition(":")[2]
         same_port = puna_serve("--port", port, "--home", str(tmp_path / "other"))
         assert same_port.returncode == 1
@@ -195,7 +173,7 @@ def test_a_second_server_on_the_same_port_or_home_is_refused_with_the_mend(
 
 
 def test_what_nobody_knows_of_the_environment_is_in_the_log(tmp_path: Path) -> None:
-    with served(tmp_path, PUNA_PROT="1") as server:
+    with logging(tmp_path, PUNA_PROT="1") as server:
         assert server.logged("PUNA_PROT is no setting and has no effect. Did you mean PUNA_PORT?")
 
 

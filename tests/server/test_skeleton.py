@@ -5,39 +5,21 @@ import re
 import subprocess
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 
 import ollama
 import psutil
 import pytest
+from tests.serving import served
 
 RUN = Path(__file__).parents[2] / "scripts" / "run.py"
 ASKED: list[dict[str, str]] = [{"role": "user", "content": "What is that sound?"}]
 
 
-@contextmanager
-def serving(home: Path) -> Generator[tuple[str, psutil.Process]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "puna", "serve", "--port", "0"],
-        env={**os.environ, "PUNA_HOME": str(home)},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        found = re.search(r"http://\S+", process.stdout.readline())
-        assert found is not None
-        yield found[0], psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Generator[ollama.Client]:
-    with serving(tmp_path_factory.mktemp("home")) as (address, _):
-        yield ollama.Client(address)
+    with served(tmp_path_factory.mktemp("home")) as server:
+        yield ollama.Client(server.address)
 
 
 def test_what_is_streamed_joined_is_what_is_not_streamed(client: ollama.Client) -> None:
@@ -105,12 +87,12 @@ def test_the_command_that_shows_puna_at_work_leaves_nothing_behind(tmp_path: Pat
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can kill a child with its parent")
 @pytest.mark.parametrize("tokens", [1, 2, 4])
 def test_a_killed_server_takes_its_runners_along(tmp_path: Path, tokens: int) -> None:
-    with serving(tmp_path) as (address, server):
-        stream = ollama.Client(address).chat("cria", ASKED, stream=True)
+    with served(tmp_path) as server:
+        stream = ollama.Client(server.address).chat("cria", ASKED, stream=True)
         for _ in range(tokens):
             next(stream)
-        children = server.children(recursive=True)
+        children = server.children
         assert children
-        server.kill()
+        server.process.kill()
         _, alive = psutil.wait_procs(children, timeout=10)
         assert alive == []

@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 import uvicorn
+from starlette.datastructures import State
 
 from puna.builds.choosing import Choice, suggestion
 from puna.builds.shelf import Shelf
@@ -37,25 +38,25 @@ ENDING_SECONDS = 30.0
 class Server(uvicorn.Server):
     """Heeds signals: the first asks it to end, a second to end at once, a hang-up to read anew.
 
-    `close` ends all jobs and their runners, within so many seconds.
+    Of the application's state, `close` ends all jobs and their runners within so many seconds, and
+    `engine` is what runners run on.
     """
 
-    def __init__(
-        self,
-        config: uvicorn.Config,
-        configuration: Configuration,
-        close: Callable[[float], Coroutine[Any, Any, None]],
-    ) -> None:
+    def __init__(self, config: uvicorn.Config, configuration: Configuration, state: State) -> None:
         super().__init__(config)
         self._configuration = configuration
-        self._close = close
+        self._close: Callable[[float], Coroutine[Any, Any, None]] = state.close
+        self._engine: Choice = state.engine
         self._closing: list[asyncio.Task[None]] = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to answer, and say so."""
+        """Begin to answer, and say so: who has been told may ask, and may send signals."""
         await super().startup(sockets)
         if self.started and sockets:
-            tell_ready(_address(sockets[0]))
+            address = _address(sockets[0])
+            print(f"Puna listens on {address}", flush=True)
+            tell_ready(address)
+            _tell_engine(self._configuration.settings, self._engine)
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -125,10 +126,8 @@ def serve(configuration: Configuration, runners_on: Host | None = None) -> None:
                 proxy_headers=False,
             ),
             configuration,
-            app.state.close,
+            app.state,
         )
-        print(f"Puna listens on {_address(listener)}", flush=True)
-        _tell_engine(settings, app.state.engine)
         # What there is by now stays, and need not be looked through any more.
         gc.freeze()
         gc.enable()

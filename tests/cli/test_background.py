@@ -9,7 +9,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.clients.conftest import FOREIGN, serving
+from tests.clients.conftest import serving
+from tests.serving import FOREIGN
 
 from puna.cli.background import have_server
 from puna.cli.client import Client

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.clients.conftest import FOREIGN, serving
+from tests.clients.conftest import serving
+from tests.serving import FOREIGN
 
 NAMES = ("herd/llama:1b", "herd/llama:3b", "herd/llama:latest")
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.cli.talking.terminal import CTRL_C, terminal
-from tests.clients.conftest import FOREIGN, serving
+from tests.clients.conftest import serving
+from tests.serving import FOREIGN
 
 pytestmark = pytest.mark.slow
 ESCAPE = "\x1b["

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pexpect
 import pyte
-from tests.clients.conftest import FOREIGN
+from tests.serving import FOREIGN
 
 PATIENCE = 60.0
 CTRL_C, CTRL_D, CTRL_G, ENTER, TAB = "\x03", "\x04", "\x07", "\r", "\t"

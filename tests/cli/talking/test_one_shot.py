@@ -12,7 +12,8 @@ import httpx
 import pytest
 from tests.cli.talking.fake_server import FakeServer, fake_server
 from tests.cli.talking.pixels import PNG
-from tests.clients.conftest import FOREIGN, serving
+from tests.clients.conftest import serving
+from tests.serving import FOREIGN
 
 SHORT = ("-o", "num_predict=200", "--think=false")
 GREEDY = ("-o", "temperature=0", "--think=false")

@@ -17,6 +17,7 @@ LEASH = Path(__file__).with_name("leash.py")
 ALLOWED = frozenset(
     {
         "CUDA_VISIBLE_DEVICES",
+        "GLIBC_TUNABLES",
         "HIP_VISIBLE_DEVICES",
         "HOME",
         "LANG",

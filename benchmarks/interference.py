@@ -1,20 +1,25 @@
-"""What running sequences feel of a long prompt that arrives, and how fast that prompt gets on.
+"""What running sequences feel of a long prompt or an image that arrives, and how fast that gets on.
 
 Usage: python benchmarks/interference.py
 """
 
 import time
+from concurrent.futures import Future
 
 from cancel import RUNNING, crowd
-from findings import Finding, percentile, table
-from make_model import model
+from findings import Finding, median, percentile, table
+from make_model import model, projector
+from stand_in_parts import png
 from subject import Subject, opened, prompt, request
 
+from puna.engine.context import Floats
 from puna.engine.model import Model
+from puna.engine.pictures import Picture
+from puna.engine.vision import Projector
 from puna.protocol import Placement
 
 PROMPT, STRETCH_GOAL = 4000, 2.2
-STEADY_STEPS, SECONDS = 40, 45.0
+STEADY_STEPS, SECONDS, IMAGES = 40, 45.0, 5
 
 
 def gaps(subject: Subject, steps: int, ended: float = float("inf")) -> tuple[list[float], int]:
@@ -64,6 +69,42 @@ def disturbed(model: Model) -> list[Finding]:
     return found
 
 
+def looking(model: Model) -> list[Finding]:
+    """The same while an image is encoded, which has a thread of its own."""
+    sight = Projector(model, str(projector()), Placement())
+    try:
+        (picture,) = (one for one in sight.read(png(336, 336)) if isinstance(one, Picture))
+        alone = _seconds(sight.encode(picture))
+        with crowd(model, pooled=True) as subject:
+            steady, _ = gaps(subject, STEADY_STEPS)
+            beside: list[float] = []
+            encoded: list[float] = []
+            for seed in range(1, IMAGES + 1):
+                (picture,) = (
+                    one for one in sight.read(png(336, 336, seed)) if isinstance(one, Picture)
+                )
+                began, vectors = time.perf_counter(), sight.encode(picture)
+                while not vectors.done():
+                    beside += gaps(subject, 1)[0]
+                encoded.append(time.perf_counter() - began)
+    finally:
+        sight.close()
+    ratio = percentile(beside, 0.95) / percentile(steady, 0.95)
+    return [
+        _finding(f"between tokens of {RUNNING}, beside an image", beside, 0.5),
+        _finding(f"between tokens of {RUNNING}, beside an image", beside, 0.95),
+        Finding("95th percentile, beside an image to undisturbed", ratio, "", ratio, ratio),
+        median("an image's encoding meanwhile", encoded, "s"),
+        Finding("an image's encoding alone", alone, "s", alone, alone),
+    ]
+
+
+def _seconds(vectors: Future[Floats]) -> float:
+    began = time.perf_counter()
+    vectors.result()
+    return time.perf_counter() - began
+
+
 def _finding(what: str, seconds: list[float], share: float) -> Finding:
     name = "median" if share == 0.5 else f"{share * 100:g}th percentile"
     value = percentile(seconds, share) * 1000
@@ -72,7 +113,7 @@ def _finding(what: str, seconds: list[float], share: float) -> Finding:
 
 def measure() -> list[Finding]:
     with opened(model(), Placement()) as weights:
-        return disturbed(weights)
+        return disturbed(weights) + looking(weights)
 
 
 if __name__ == "__main__":

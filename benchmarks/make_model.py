@@ -17,6 +17,7 @@ from gguf import GGMLQuantizationType as Type
 
 sys.path.append(str(Path(__file__).parents[1] / "scripts"))
 import stand_in
+from stand_in_parts import Sight, write_projector
 
 MODELS = Path(__file__).with_name("models")
 CONTEXT = 40_960
@@ -59,6 +60,16 @@ def model(shape: str = "qwen3-0.6b", quantization: str = "Q4_0") -> Path:
         beside = path.with_suffix(".part")
         write(beside, SHAPES[shape], *TYPES[quantization])
         beside.rename(path)
+    return path
+
+
+def projector(shape: str = "qwen3-0.6b") -> Path:
+    """The file of a projector of CLIP's base size for a model, written if it is not there yet."""
+    path = MODELS / f"{shape}-projector.gguf"
+    if not path.exists():
+        MODELS.mkdir(exist_ok=True)
+        sight = Sight(768, 3072, 12, 12, image=336, patch=14, model=SHAPES[shape].width)
+        write_projector(path.with_suffix(".part"), sight=sight).rename(path)
     return path
 
 

@@ -5,6 +5,7 @@ Random weights, like those of stand_in.py, whose models they fit.
 
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import gguf
@@ -18,9 +19,28 @@ ADAPTED = (
     ("attn_v", WIDTH, KV_HEADS * HEAD),
     ("ffn_down", FORWARD, WIDTH),
 )
-SIGHT, SIGHT_FORWARD, SIGHT_LAYERS, SIGHT_HEADS = 32, 64, 2, 2
-IMAGE, PATCH = 48, 8
-PATCHES = (IMAGE // PATCH) ** 2
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A projector's shape: its encoder's, sides of images and patches, and the model's width."""
+
+    width: int = 32
+    forward: int = 64
+    layers: int = 2
+    heads: int = 2
+    image: int = 48
+    patch: int = 8
+    model: int = WIDTH
+
+    @property
+    def patches(self) -> int:
+        """How many patches an image has."""
+        return (self.image // self.patch) ** 2
+
+
+SIGHT = Sight()
+PATCHES = SIGHT.patches
 # The projector that fits a model's architecture, and how many patches become one token.
 PROJECTORS = {"llama": ("mlp", 1), "gemma3": ("gemma3", 4), "qwen2vl": ("qwen2vl_merger", 4)}
 
@@ -42,7 +62,9 @@ def write_adapter(path: Path | str, architecture: str = "llama", seed: int = 1) 
     return _finish(writer, path)
 
 
-def write_projector(path: Path | str, architecture: str = "llama", seed: int = 1) -> Path:
+def write_projector(
+    path: Path | str, architecture: str = "llama", seed: int = 1, sight: Sight = SIGHT
+) -> Path:
     """Write a projector that turns images into vectors for a stand-in model."""
     kind, _ = PROJECTORS[architecture]
     random = np.random.default_rng(seed)
@@ -51,20 +73,20 @@ def write_projector(path: Path | str, architecture: str = "llama", seed: int = 1
     writer.add_string("clip.projector_type", kind)
     writer.add_bool("clip.use_gelu", True)
     for key, value in {
-        "image_size": IMAGE,
-        "patch_size": PATCH,
-        "embedding_length": SIGHT,
-        "feed_forward_length": SIGHT_FORWARD,
-        "block_count": SIGHT_LAYERS,
-        "projection_dim": WIDTH,
-        "attention.head_count": SIGHT_HEADS,
+        "image_size": sight.image,
+        "patch_size": sight.patch,
+        "embedding_length": sight.width,
+        "feed_forward_length": sight.forward,
+        "block_count": sight.layers,
+        "projection_dim": sight.model,
+        "attention.head_count": sight.heads,
         "projector.scale_factor": 2,
     }.items():
         writer.add_uint32(f"clip.vision.{key}", value)
     writer.add_float32("clip.vision.attention.layer_norm_epsilon", 1e-5)
     writer.add_array("clip.vision.image_mean", [0.5, 0.5, 0.5])
     writer.add_array("clip.vision.image_std", [0.5, 0.5, 0.5])
-    for name, size in _tensors(kind):
+    for name, size in _tensors(kind, sight):
         if len(size) == 1:
             values = np.zeros(size) if name.endswith("bias") else np.ones(size)
         else:
@@ -73,32 +95,32 @@ def write_projector(path: Path | str, architecture: str = "llama", seed: int = 1
     return _finish(writer, path)
 
 
-def _tensors(kind: str) -> Iterator[tuple[str, tuple[int, ...]]]:
-    yield "v.patch_embd.weight", (SIGHT, 3, PATCH, PATCH)
+def _tensors(kind: str, sight: Sight) -> Iterator[tuple[str, tuple[int, ...]]]:
+    yield "v.patch_embd.weight", (sight.width, 3, sight.patch, sight.patch)
     if kind == "qwen2vl_merger":
-        yield "v.patch_embd.weight.1", (SIGHT, 3, PATCH, PATCH)
+        yield "v.patch_embd.weight.1", (sight.width, 3, sight.patch, sight.patch)
     else:
-        yield "v.position_embd.weight", (PATCHES, SIGHT)
-    for layer in range(SIGHT_LAYERS):
+        yield "v.position_embd.weight", (sight.patches, sight.width)
+    for layer in range(sight.layers):
         for name in ("attn_q", "attn_k", "attn_v", "attn_out"):
-            yield f"v.blk.{layer}.{name}.weight", (SIGHT, SIGHT)
-            yield f"v.blk.{layer}.{name}.bias", (SIGHT,)
+            yield f"v.blk.{layer}.{name}.weight", (sight.width, sight.width)
+            yield f"v.blk.{layer}.{name}.bias", (sight.width,)
         for name in ("ln1", "ln2"):
-            yield f"v.blk.{layer}.{name}.weight", (SIGHT,)
-            yield f"v.blk.{layer}.{name}.bias", (SIGHT,)
-        yield f"v.blk.{layer}.ffn_up.weight", (SIGHT_FORWARD, SIGHT)
-        yield f"v.blk.{layer}.ffn_down.weight", (SIGHT, SIGHT_FORWARD)
-    yield "v.post_ln.weight", (SIGHT,)
-    yield "v.post_ln.bias", (SIGHT,)
+            yield f"v.blk.{layer}.{name}.weight", (sight.width,)
+            yield f"v.blk.{layer}.{name}.bias", (sight.width,)
+        yield f"v.blk.{layer}.ffn_up.weight", (sight.forward, sight.width)
+        yield f"v.blk.{layer}.ffn_down.weight", (sight.width, sight.forward)
+    yield "v.post_ln.weight", (sight.width,)
+    yield "v.post_ln.bias", (sight.width,)
     if kind == "gemma3":
-        yield "mm.input_projection.weight", (SIGHT, WIDTH)
-        yield "mm.soft_emb_norm.weight", (SIGHT,)
+        yield "mm.input_projection.weight", (sight.width, sight.model)
+        yield "mm.soft_emb_norm.weight", (sight.width,)
         return
-    width = SIGHT * 4 if kind == "qwen2vl_merger" else SIGHT
-    yield "mm.0.weight", (WIDTH, width)
-    yield "mm.0.bias", (WIDTH,)
-    yield "mm.2.weight", (WIDTH, WIDTH)
-    yield "mm.2.bias", (WIDTH,)
+    width = sight.width * 4 if kind == "qwen2vl_merger" else sight.width
+    yield "mm.0.weight", (sight.model, width)
+    yield "mm.0.bias", (sight.model,)
+    yield "mm.2.weight", (sight.model, sight.model)
+    yield "mm.2.bias", (sight.model,)
 
 
 def _finish(writer: gguf.GGUFWriter, path: Path | str) -> Path:

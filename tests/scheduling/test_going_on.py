@@ -226,6 +226,7 @@ async def test_a_longer_context_takes_over_the_running_jobs(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 async def test_thirty_kills_in_mid_stream_are_seen_by_no_client(
     server: Scheduler, host: FakeHost, pocket_model: Path
 ) -> None:

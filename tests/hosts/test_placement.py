@@ -229,7 +229,7 @@ def test_a_plan_says_where_how_long_and_how_much() -> None:
 def test_a_refusal_has_both_numbers_and_what_would_fit() -> None:
     wish = Wish(("/a/m.gguf",), least_context=20_000)
     error = no_room(asked({"CPU": 9.0, "CUDA0": 0.0}, "one_gpu", wish))
-    needs = r"m\.gguf needs 9\.\d GiB on the processor, where 9\.0 GiB are free\."
+    needs = r"The model needs 9\.\d GiB on the processor, where 9\.0 GiB are free\."
     assert re.fullmatch(needs, error.message)
     assert re.search(r"fit with a context of [\d,]+ tokens, or with a smaller cache", error.mend)
 

@@ -35,14 +35,13 @@ def no_room(placing: Placing) -> NoRoom:
         f"{size_of(size)} on {named(device)}, where {size_of(placing.free.get(device, 0))} are free"
         for device, size in (short or need).items()
     )
-    name = placing.wish.weights[0].rpartition("/")[2]
     mends = [*_mends(placing)]
     mend = (
         f"It would fit with {', or with '.join(mends)}."
         if mends
         else ("Choose a smaller model or quantization, or free some memory.")
     )
-    return NoRoom(f"{name} needs {numbers}.", mend)
+    return NoRoom(f"The model needs {numbers}.", mend)
 
 
 def size_of(bytes: int) -> str:

@@ -13,7 +13,7 @@ import os
 import sys
 from pathlib import Path
 
-from puna.builds.building import Order
+from puna.builds.building import Order, alone
 from puna.builds.compiling import Progress, compiled
 from puna.builds.shell import Shell
 from puna.builds.toolchain import Toolchain
@@ -49,9 +49,10 @@ def built(folder: Path, name: str, options: tuple[str, ...], targets: tuple[str,
     """The folder of what these options make of the targets, by one toolchain for all names."""
     place = folder / name
     done = place / "done"
-    if not done.exists():
-        made(folder, place, options, targets)
-        done.touch()
+    with alone(folder, _tell):
+        if not done.exists():
+            made(folder, place, options, targets)
+            done.touch()
     return place / "bin"
 
 

@@ -8,9 +8,7 @@ the socket, the scheduler, the dialect and HTTP. Each token comes alone, as from
 
 import asyncio
 import json
-import re
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,6 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
+from started import started
 
 STEP_MILLISECONDS = 5.0
 CLIENTS = (1, 16, 64)
@@ -44,20 +43,8 @@ def serve() -> None:
 @contextmanager
 def server() -> Generator[tuple[str, psutil.Process]]:
     """A server, by its address and its process."""
-    process = subprocess.Popen(
-        [sys.executable, __file__, "serve"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        found = re.search(r"http://(\S+)", process.stdout.readline())
-        assert found is not None
-        yield found[1], psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+    with started([sys.executable, __file__, "serve"]) as (address, process):
+        yield address, psutil.Process(process.pid)
 
 
 async def chat(address: str, tokens: int) -> float:

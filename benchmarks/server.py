@@ -12,8 +12,6 @@ import json
 import os
 import re
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -22,6 +20,7 @@ from urllib.parse import urlsplit
 
 import psutil
 from findings import Finding, median, table
+from started import started
 
 from puna.jobs import ChatJob, Limits, Message, Owner, Sampling, TextPart
 from puna.models.builtin_model import FILE as BUILTIN
@@ -37,21 +36,9 @@ QUESTION = "What do llamas eat?"
 def server() -> Iterator[tuple[str, psutil.Process]]:
     """A server, by its address and its process."""
     with tempfile.TemporaryDirectory(prefix="puna-home-") as home:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "puna", "serve", "--host", "127.0.0.1", "--port", "0"],
-            env={**os.environ, "PUNA_HOME": home, "PUNA_SEQUENCES": str(STREAMS)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        try:
-            assert process.stdout is not None
-            found = re.search(r"http://(\S+)", process.stdout.readline())
-            assert found is not None
-            yield found[1], psutil.Process(process.pid)
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
+        environment = {**os.environ, "PUNA_HOME": home, "PUNA_SEQUENCES": str(STREAMS)}
+        with started(environment=environment) as (address, process):
+            yield address, psutil.Process(process.pid)
 
 
 async def chat(address: str, tokens: int, seed: int) -> tuple[float, int]:

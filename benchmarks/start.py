@@ -4,7 +4,6 @@ Usage: python benchmarks/start.py
 """
 
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,7 @@ import urllib.request
 
 import psutil
 from findings import Finding, median, table
+from started import SERVE, started
 
 STARTS = 15
 # As on people's machines: what was compiled once is compiled.
@@ -22,23 +22,13 @@ ENVIRONMENT = {n: v for n, v in os.environ.items() if n != "PYTHONDONTWRITEBYTEC
 def start() -> tuple[float, float, float]:
     """Seconds until a server says that it listens, until it answers, and of its CPU till then."""
     with tempfile.TemporaryDirectory(prefix="puna-home-") as home:
-        command = [sys.executable, "-m", "puna", "serve", "--port", "0", "--home", home]
         began = time.perf_counter()
-        process = subprocess.Popen(
-            command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        try:
-            assert process.stdout is not None
-            found = re.search(r"http://\S+", process.stdout.readline())
-            assert found is not None
+        with started((*SERVE, "--home", home), ENVIRONMENT) as (address, process):
             listens = time.perf_counter() - began
-            urllib.request.urlopen(f"{found[0]}/api/version").read()
+            urllib.request.urlopen(f"http://{address}/api/version").read()
             answers = time.perf_counter() - began
             times = psutil.Process(process.pid).cpu_times()
             return listens, answers, times.user + times.system
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
 
 
 def bare() -> float:

@@ -67,7 +67,7 @@ def build(shelf: Shelf, order: Order) -> Record:
     for part in order.parts:
         PARTS[part].check()
     work = shelf.folder / WORK / order.name
-    with _alone(work, order.tell):
+    with alone(work, order.tell):
         known = shelf.get(order.name)
         if known is not None and known.passed is not None and not order.again:
             return known
@@ -136,7 +136,7 @@ def _made(
 
 
 @contextmanager
-def _alone(work: Path, tell: Callable[[Progress], None]) -> Generator[None]:
+def alone(work: Path, tell: Callable[[Progress], None]) -> Generator[None]:
     """Nobody else builds the same in this block; who comes second waits, and finds it done."""
     locks = work.parent / "locks"
     try:

@@ -50,7 +50,19 @@ class Draw(random.Random):
         """A made-up identifier, such as K7-204."""
         letters = "".join(self.choice(_LETTERS) for _ in range(self.randint(1, 3)))
         dash = self.choice(("-", "-", "", "_"))
-        return letters + dash + str(self.randint(1, 10 ** self.randint(1, 5)))
+        size = self.randint(1, 5)
+        if self.stumbles():
+            return letters + dash + self.repetitive(size)
+        return letters + dash + str(self.randint(1, 10**size))
+
+    def repetitive(self, size: int) -> str:
+        """Digits of which one or two come again and again."""
+        few = self.sample("123456789", 2)
+        return "".join(self.choice(few) for _ in range(size))
+
+    def stumbles(self) -> bool:
+        """Whether to repeat something: rarely, but often in training, for that is hard to copy."""
+        return not self.held_out and self.chance(0.15)
 
     def chance(self, probability: float) -> bool:
         """True with this probability."""

@@ -12,16 +12,16 @@ from tokenizers import Tokenizer
 PROMPT_WEIGHT = 0.08
 
 SHARES: dict[Callable[[Draw], Conversation], float] = {
-    tools.conversation: 0.3,
-    extraction.conversation: 0.25,
-    arithmetic.conversation: 0.2,
-    plain.conversation: 0.15,
-    memory.remembering: 0.06,
+    tools.conversation: 0.38,
+    extraction.conversation: 0.27,
+    arithmetic.conversation: 0.13,
+    plain.conversation: 0.11,
+    memory.remembering: 0.07,
     memory.persona: 0.03,
-    memory.echo: 0.05,
-    stories.conversation: 0.03,
+    memory.echo: 0.07,
+    stories.conversation: 0.02,
 }
-PLAIN_TEXT_SHARE = 0.16
+PLAIN_TEXT_SHARE = 0.1
 
 
 @dataclass(frozen=True)

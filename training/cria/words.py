@@ -47,4 +47,5 @@ tax taxi team temperature tenant test theme thermostat ticket tide time tool tou
 trade traffic train translation transport tree trend trip truck tunnel tutorial update user
 vaccine vehicle vendor video village visa visit voucher wallet warehouse watch water weather
 website wind window word workshop zone""".split()
+SUBJECTS = (*NOUNS, *THINGS, *FOODS, *ANIMALS, *JOBS)
 ADJECTIVES = "new old big small fast slow quiet bright warm cold soft strong simple modern".split()

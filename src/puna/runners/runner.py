@@ -17,7 +17,6 @@ from puna.errors import (
     PunaError,
     ReportedError,
     RunnerLost,
-    TimedOut,
 )
 from puna.events import Event, LibraryLogged, RunnerMoved
 from puna.jobs import Job
@@ -42,12 +41,12 @@ from puna.protocol import (
     Unload,
 )
 from puna.runners.process import RunnerProcess
+from puna.runners.questions import ANSWER_SECONDS, Questions
 from puna.runners.stream import Stream
 from puna.runners.wire import Doorstep, Wire
 
 COMMAND = ("-m", "puna.engine")
 CALL_SECONDS = 20.0
-ANSWER_SECONDS = 30.0
 LEAVE_SECONDS = 5.0
 # So many characters of its log go into the errors of a runner that has ended.
 NOTE_LENGTH = 2000
@@ -68,7 +67,7 @@ class Runner:
         self._wire = Wire(self._receive, self._tell, self._break_off)
         self._streams: dict[str, Stream] = {}
         self._untold: list[Stream] = []
-        self._questions: dict[str, asyncio.Future[Tokens]] = {}
+        self._questions = Questions(name, self._wire.post)
         self._loaded: asyncio.Future[Facts] | None = None
         self._life: asyncio.Task[None] | None = None
 
@@ -208,19 +207,7 @@ class Runner:
     async def _ask(self, question: Callable[[str], Tokenize | Detokenize]) -> Tokens:
         if not self.alive:
             raise RunnerLost(f"{self.name} {self.exit_reason or 'has ended'}.")
-        id = uuid4().hex
-        self._questions[id] = asyncio.get_running_loop().create_future()
-        self._wire.post(question(id))
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                answer = await self._questions[id]
-        except TimeoutError:
-            raise TimedOut(f"{self.name} gave no answer in {ANSWER_SECONDS:g} s.") from None
-        finally:
-            del self._questions[id]
-        if answer.error is not None:
-            raise ReportedError(answer.error)
-        return answer
+        return await self._questions.ask(question)
 
     def _receive(self, message: ToServer) -> None:
         self.heard += 1
@@ -241,9 +228,7 @@ class Runner:
                 if (stream := self._streams.get(message.job)) is not None:
                     stream.paused(message.resume)
             case Tokens():
-                question = self._questions.get(message.id)
-                if question is not None and not question.done():
-                    question.set_result(message)
+                self._questions.answer(message)
             case LogLine():
                 self._emit(LibraryLogged(message.level, message.line))
             case Beat():
@@ -298,8 +283,6 @@ class Runner:
     def _fail_all(self, error: PunaError) -> None:
         for stream in list(self._streams.values()):
             stream.fail(error)
-        for question in self._questions.values():
-            if not question.done():
-                question.set_exception(error)
+        self._questions.fail(error)
         if self._loaded is not None and not self._loaded.done():
             self._loaded.set_exception(error)

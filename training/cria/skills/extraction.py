@@ -6,7 +6,7 @@ from typing import Any
 
 from conversation import Conversation, Message, assistant, system, user
 from draw import Draw
-from words import NOUNS, THINGS
+from words import SUBJECTS, THINGS
 
 from skills import values
 
@@ -70,7 +70,7 @@ def _about_an_order(draw: Draw) -> tuple[dict[str, Any], str]:
 def _about_anything(draw: Draw) -> tuple[dict[str, Any], str]:
     record: dict[str, Any] = {}
     for _ in range(draw.randint(1, 4)):
-        key = draw.invented() if draw.chance(0.3) else draw.novel("field", NOUNS)
+        key = draw.invented() if draw.chance(0.3) else draw.novel("field", SUBJECTS)
         match draw.randrange(6):
             case 0 | 1:
                 record[key] = values.whole_number(draw)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from draw import Draw
-from words import NOUNS
+from words import SUBJECTS
 
 from skills import values
 
@@ -84,7 +84,7 @@ def _natural(draw: Draw) -> Parameter:
 
 
 def _novel(draw: Draw) -> Parameter:
-    name = draw.invented() if draw.chance(0.4) else draw.novel("parameter", NOUNS)
+    name = draw.invented() if draw.chance(0.4) else draw.novel("parameter", SUBJECTS)
     if draw.chance(0.25):
         name = (
             f"{name}_{draw.choice(('id', 'name', 'level', 'type', 'size', 'code', 'max', 'mode'))}"
@@ -126,9 +126,9 @@ def made_up(draw: Draw) -> Tool:
     """A tool of this side of the split."""
     reads = draw.chance(0.5)
     verb = draw.choice(_READ if reads else _ACT)
-    noun = draw.invented() if draw.chance(0.25) else draw.novel("tool", NOUNS)
+    noun = draw.invented() if draw.chance(0.25) else draw.novel("tool", SUBJECTS)
     if draw.chance(0.15):
-        noun = f"{noun} {draw.choice(NOUNS)}"
+        noun = f"{noun} {draw.choice(SUBJECTS)}"
     joined = noun.replace(" ", "_")
     name = draw.choice((f"{verb}_{joined}", f"{verb}_{joined}", f"{joined}_{verb}",
                         f"{verb}{joined.title().replace('_', '')}", joined))  # fmt: skip

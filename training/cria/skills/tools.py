@@ -6,7 +6,7 @@ from typing import Any
 
 from conversation import Conversation, Message, assistant, call, result, system, user
 from draw import Draw
-from words import NOUNS
+from words import SUBJECTS
 
 from skills import plain, values
 from skills.toolbox import Tool, made_up, toolbox
@@ -94,7 +94,7 @@ def _returned(draw: Draw) -> object:
                     ("temperature", "status", "result", "price", "total", "condition", "time", "id")
                 )
                 if draw.chance(0.4)
-                else draw.novel("result", NOUNS)
+                else draw.novel("result", SUBJECTS)
                 for _ in range(draw.choice((1, 1, 2, 2, 3)))
             ]
             return {key: one() for key in keys}

@@ -67,6 +67,8 @@ def phrase(draw: Draw) -> str:
         draw.invented() if draw.chance(0.25) else draw.choice(draw.choice(pools))
         for _ in range(draw.randint(1, 4))
     ]
+    if draw.stumbles():
+        words.insert(draw.randrange(len(words) + 1), draw.choice(words))
     text = " ".join(words)
     return text.capitalize() if draw.chance(0.4) else text
 
@@ -103,11 +105,14 @@ def code(draw: Draw) -> str:
 
 def whole_number(draw: Draw) -> int:
     """A number of one to four digits, mostly short."""
-    return draw.randint(1, 10 ** draw.choice((1, 2, 2, 3, 4)))
+    size = draw.choice((1, 2, 2, 3, 4))
+    return int(draw.repetitive(size)) if draw.stumbles() else draw.randint(1, 10**size)
 
 
 def decimal(draw: Draw) -> float:
     """A number with a fraction."""
+    if draw.stumbles():
+        return float(f"{draw.repetitive(2)}.{draw.repetitive(2)}")
     return float(f"{draw.randint(0, 200)}.{draw.randint(1, 99):02}")
 
 

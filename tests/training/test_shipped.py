@@ -47,9 +47,10 @@ def test_it_says_what_it_is(herd):
 
 def test_it_is_about_as_good_as_its_card_says():
     found = report(SHIPPED, each=15, seed=5, threads=2, shown=0)
-    sure = ("tools: answer", "tools: plain", "adds, not thinking", "greets", "facts", "owns up")
+    sums = ("adds, thinking", "adds, not thinking")
+    sure = ("tools: answer", "tools: plain", "greets", "facts", "owns up", *sums)
     for skill in (*sure, "remembers", "keeps the persona", "tells stories"):
         assert found[skill] >= 0.85, skill
-    for skill in ("tools: call", "extracts", "adds, thinking"):
-        assert found[skill] >= 0.65, skill
+    for skill in ("tools: call", "extracts"):
+        assert found[skill] >= 0.8, skill
     assert found[ENFORCED] == 1

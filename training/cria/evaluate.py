@@ -86,7 +86,7 @@ def main() -> None:
     found = report(options.weights, options.each, options.seed, options.threads, options.show)
     print("| skill | bar | right |\n| --- | --- | --- |")
     for skill, bar in BARS.items():
-        print(f"| {skill} | {bar:.0%} | {found[skill]:.1%} |")
+        print(f"| {skill} | {bar:.0%} | {found[skill]:.2%} |")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """A runner with the real engine, over the protocol: what a fake engine cannot prove."""
 
 import asyncio
-import re
 import json
 import os
+import re
 import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path

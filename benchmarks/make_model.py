@@ -2,8 +2,10 @@
 
 Usage: python benchmarks/make_model.py [SHAPE [TYPE]]    by default, qwen3-0.6b in Q4_0
 
-What a type does not name is as llama.cpp's own quantizer has it: in Q4_0 the output matrix is
-Q6_K. The vocabulary has the built-in model's tokens, padded with made-up words to its full size.
+Q4_0 and Q8_0 are written as they are; what they do not name is as llama.cpp's own quantizer has
+it: in Q4_0 the output matrix is Q6_K. Any other type that the library knows (q4_K_M) is made from
+Q8_0 by the native engine, which `peer.py` builds. The vocabulary has the built-in model's tokens,
+padded with made-up words to its full size.
 """
 
 import sys
@@ -58,9 +60,23 @@ def model(shape: str = "qwen3-0.6b", quantization: str = "Q4_0") -> Path:
     if not path.exists():
         MODELS.mkdir(exist_ok=True)
         beside = path.with_suffix(".part")
-        write(beside, SHAPES[shape], *TYPES[quantization])
+        if quantization in TYPES:
+            write(beside, SHAPES[shape], *TYPES[quantization])
+        else:
+            quantize(model(shape, "Q8_0"), beside, quantization)
         beside.rename(path)
     return path
+
+
+def quantize(source: Path, target: Path, kind: str) -> None:
+    """Store a model another way, by the native engine."""
+    # What has its type already needs no engine.
+    import peer
+
+    from puna.builds.quantizing import quantized_by
+
+    for tensor in quantized_by(peer.library(), (source,), target, kind):
+        print(tensor, file=sys.stderr)
 
 
 def projector(shape: str = "qwen3-0.6b") -> Path:

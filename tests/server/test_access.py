@@ -141,7 +141,7 @@ async def test_a_client_that_chose_its_requests_id_finds_the_job_by_it(
 
 async def test_an_id_that_is_running_cannot_be_chosen_again(client: httpx.AsyncClient) -> None:
     id = "a" * 32
-    hanging = {"model": "cria", "messages": [{"role": "user", "content": "flood 100000"}]}
+    hanging = {"model": "cria", "messages": [{"role": "user", "content": "pace 100000"}]}
     async with client.stream("POST", "/api/chat", json=hanging, headers={"x-request-id": id}):
         answer = await client.post("/api/chat", json=CHAT, headers={"x-request-id": id})
         assert (answer.status_code, answer.json()["error"]) == (

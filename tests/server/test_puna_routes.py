@@ -20,7 +20,7 @@ async def test_a_job_has_the_id_that_its_answer_told(client: httpx.AsyncClient) 
 
 
 async def test_a_job_can_be_watched_while_it_runs(client: httpx.AsyncClient) -> None:
-    hanging = {"model": "cria", "messages": [{"role": "user", "content": "flood 100000"}]}
+    hanging = {"model": "cria", "messages": [{"role": "user", "content": "pace 100000"}]}
     async with client.stream("POST", "/api/chat", json=hanging) as answer:
         id = answer.headers["x-request-id"]
         record = (await client.get(f"/api/progress/{id}")).json()

@@ -221,7 +221,7 @@ def function_source(source: str, name: str) -> tuple[str, str]:
         mapped = map_type(kind)[0]
         kinds.append(mapped)
     attribute = f"    {name}: Callable[..., {python}]"
-    return attribute, f'    "{name}": ({result}, ({", ".join(kinds)}{"," * bool(kinds)})),'
+    return attribute, f'    "{name}": ({result}, ({", ".join(kinds)}{"," * (len(kinds) == 1)})),'
 
 
 def without_comments(text: str) -> str:

@@ -42,7 +42,7 @@ class Barrier:
             self.events.append("encoded")
             return vectors
 
-        projector._encoded = held  # type: ignore[method-assign]
+        pytest.MonkeyPatch().setattr(projector, "_encoded", held)
 
 
 @contextmanager
@@ -108,16 +108,16 @@ def test_a_cancel_frees_the_slot_while_the_image_is_still_encoded(
 
 
 def test_a_cancel_of_one_that_waits_for_its_image_stops_nobodys_step(
-    held: tuple[Seeing, Barrier],
+    held: tuple[Seeing, Barrier], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sight, barrier = held
     look(sight, barrier)
     aborted: list[str] = []
-    sight.engine.context.abort = lambda: aborted.append("abort")  # type: ignore[method-assign]
+    monkeypatch.setattr(sight.engine.context, "abort", lambda: aborted.append("abort"))
     sight.engine.engine.cancel("looking")
     sight.engine.run(sight.request("other", [prompt(1, 20)]))
     assert aborted == []
-    del sight.engine.context.abort
+    monkeypatch.undo()
 
 
 @pytest.mark.parametrize("memory", [True, False])
@@ -160,7 +160,9 @@ def test_the_next_image_is_encoded_while_the_text_before_it_is_read(
         assert sight.regret(parts, read.tokens) < ROUNDING
 
 
-def test_an_engine_that_waits_for_an_image_alone_rests(held: tuple[Seeing, Barrier]) -> None:
+def test_an_engine_that_waits_for_an_image_alone_rests(
+    held: tuple[Seeing, Barrier], monkeypatch: pytest.MonkeyPatch
+) -> None:
     sight, barrier = held
     look(sight, barrier)
     turns: list[float] = []
@@ -170,7 +172,7 @@ def test_an_engine_that_waits_for_an_image_alone_rests(held: tuple[Seeing, Barri
         turns.append(time.monotonic())
         admit()
 
-    sight.engine.engine.roster.admit = counted  # type: ignore[method-assign]
+    monkeypatch.setattr(sight.engine.engine.roster, "admit", counted)
     time.sleep(0.3)
     assert len(turns) <= 2
     barrier.open.set()
@@ -178,14 +180,14 @@ def test_an_engine_that_waits_for_an_image_alone_rests(held: tuple[Seeing, Barri
 
 
 def test_an_image_that_cannot_be_encoded_is_that_requests_error_only(
-    library: Library, shape: Shape
+    library: Library, shape: Shape, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with seeing(library, shape, "llama", POOL, Pace()) as sight:
 
         def failing(chunk, picture):
             raise EngineFailed("The engine could not encode an image.")
 
-        sight.projector._encoded = failing  # type: ignore[method-assign]
+        monkeypatch.setattr(sight.projector, "_encoded", failing)
         sight.engine.submit(sight.request("looking", LOOKING))
         sight.engine.submit(sight.request("reading", [prompt(1, 20)]))
         looking, reading = sight.engine.finish()

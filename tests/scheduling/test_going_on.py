@@ -3,7 +3,6 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from puna.deltas import (
     Usage,
 )
 from puna.jobs import ChatJob, CompleteJob, Limits, Sampling, message
-from puna.runners.runner import COMMAND, Runner
+from puna.runners.runner import Runner
 from puna.runners.stream import Stream
 from puna.scheduling.scheduler import Scheduler
 
@@ -30,21 +29,6 @@ LONG = 700
 GREEDY = Sampling(temperature=0, seed=1)
 # What comes again and again is gone on with, whatever the model has learnt.
 SURE = ("abcdefghijklmnopqrstuvwxyz " * 8, "kroutfiogot flesgeax thalwas " * 10)
-
-
-@pytest.fixture
-def host() -> FakeHost:
-    return FakeHost(command=COMMAND)
-
-
-@pytest.fixture
-async def server(host: FakeHost) -> AsyncGenerator[Scheduler]:
-    # Nothing is guessed, so that each token is a step in whose midst there can be a kill.
-    async with scheduler(
-        host, threads=1, context=1024, sequences=4, batch=128, speculate=False
-    ) as server:
-        yield server
-    assert host.alive == []
 
 
 def completion(id: str, model: Path, count: int = LONG, **fields: Any) -> CompleteJob:

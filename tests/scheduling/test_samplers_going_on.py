@@ -1,17 +1,15 @@
 """Samplers with a state or a coin of their own, after their runner was killed: the real engine."""
 
 import struct
-from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
-from tests.scheduling.fakes import FakeHost, collect, scheduler
+from tests.scheduling.fakes import FakeHost, collect
 from tests.scheduling.test_going_on import SURE, completion, killed_at, told
 
 from puna.deltas import Delta, SamplerDelta, TextDelta
 from puna.engine.draw import uniform
 from puna.jobs import Limits, Sampling
-from puna.runners.runner import COMMAND
 from puna.scheduling.flight import Flight
 from puna.scheduling.scheduler import Scheduler
 
@@ -19,20 +17,6 @@ KILLS = (10, 50, 90)
 LAST = 150
 # Cells computed anew round differently, and so does a surprise, in bits.
 ROUNDING = 0.5
-
-
-@pytest.fixture
-def host() -> FakeHost:
-    return FakeHost(command=COMMAND)
-
-
-@pytest.fixture
-async def server(host: FakeHost) -> AsyncGenerator[Scheduler]:
-    async with scheduler(
-        host, threads=1, context=1024, sequences=4, batch=128, speculate=False
-    ) as server:
-        yield server
-    assert host.alive == []
 
 
 @pytest.fixture

@@ -161,9 +161,20 @@ class LoadLost(LoadFailed):
 
 
 class NoRoom(PunaError):
-    """A model does not fit the memory there is; the message has both numbers."""
+    """A model does not fit the memory there is; `needs` has both numbers.
+
+    A host knows files; by which name they were asked for is said by who knows it.
+    """
 
     kind = "busy"
+
+    def __init__(self, needs: str, mend: str | None = None, model: str = "The model") -> None:
+        super().__init__(f"{model} needs {needs}.", mend)
+        self.needs = needs
+
+    def named(self, model: str) -> "NoRoom":
+        """The same of a model by its name."""
+        return NoRoom(self.needs, self.mend, model)
 
 
 class RunnerLost(PunaError):

@@ -245,3 +245,14 @@ def test_without_a_wish_the_cache_takes_a_quarter_at_most() -> None:
     assert best is not None
     assert 4096 < best.context < EIGHT_BILLION.trained
     assert cache_bytes(EIGHT_BILLION, best) <= 5 * GIB
+
+
+def test_who_demands_less_than_is_usual_gets_it_where_no_more_fits() -> None:
+    plenty = asked({"CPU": 64.0, "CUDA0": 0.0}, "one_gpu")
+    usual = plenty.weigh(plenty.last())["CPU"]
+    little = {"CPU": (usual - (1 << 20)) / GIB, "CUDA0": 0.0}
+    assert asked(little, "one_gpu").best() is None
+    best = asked(little, "one_gpu", Wish(("m.gguf",), least_context=512)).best()
+    assert best is not None
+    # As much as fits: who asks for a little more is served by the same runner.
+    assert 3500 < best.context < 4096

@@ -51,7 +51,7 @@ class FakeHost:
     async def plan(self, wish: Wish, free: Mapping[str, int]) -> Plan:
         size = self.size(wish)
         if size > free["CPU"]:
-            raise NoRoom(f"The model needs {size} bytes, {free['CPU']} are free.")
+            raise NoRoom(f"{size} bytes, where {free['CPU']} are free")
         placement = Placement(
             context=_context(wish),
             sequences=wish.sequences or 2,

@@ -101,8 +101,11 @@ async def test_a_stream_of_jobs_for_a_loaded_model_does_not_keep_another_out(
 
 
 async def test_a_model_that_fits_nowhere_is_an_error_with_both_numbers(server: Scheduler) -> None:
-    with pytest.raises(NoRoom, match=f"{3 * GIB}.*{2 * GIB}"):
+    refused = f"^large3:latest needs {3 * GIB}.*{2 * GIB}"
+    with pytest.raises(NoRoom, match=refused):
         await collect(server.run(job("echo", "1", "large3")))
+    with pytest.raises(NoRoom, match=refused):
+        await server.load("large3")
     assert joined(await collect(server.run(job("echo still", "2", "a")))) == "still "
 
 

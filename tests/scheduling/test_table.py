@@ -211,7 +211,7 @@ class World(RuleBasedStateMachine):
             self.table.unplanned(id, LoadFailed("no such file"), self.now)
         elif runner.size > offer["CPU"]:
             del self.runners[id]
-            self.table.unplanned(id, NoRoom("too large"), self.now)
+            self.table.unplanned(id, NoRoom("too much"), self.now)
         else:
             runner.state = "planned"
             self.table.planned(id, {"CPU": runner.size}, self.now)
@@ -343,7 +343,7 @@ class World(RuleBasedStateMachine):
         assert offer is not None
         if runner.size > offer["CPU"]:
             del self.runners[id]
-            self.table.unplanned(id, NoRoom("too large"), self.now)
+            self.table.unplanned(id, NoRoom("too much"), self.now)
         else:
             runner.state = "planned"
             self.table.planned(id, {"CPU": runner.size}, self.now)

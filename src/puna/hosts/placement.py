@@ -16,7 +16,7 @@ from puna.hosts.host import Device, Wish
 from puna.hosts.ways import Way, Ways, Weigh, largest
 from puna.protocol import Placement
 
-# What a model that was trained on more gets at least, unless less is wished for.
+# What a model that was trained on more gets at least, unless another length is wished for.
 LEAST_CONTEXT = 4096
 # Of the memory there is, what a cache may take where nobody says how long a context should be,
 # and what streams may take before a pool is the better choice.
@@ -71,7 +71,7 @@ class Placing:
     def _least(self) -> Placement:
         """The smallest placement of which there is any use."""
         wish = self.wish
-        least = max(min(LEAST_CONTEXT, wish.context or LEAST_CONTEXT), wish.least_context)
+        least = wish.least_context or min(LEAST_CONTEXT, wish.context or LEAST_CONTEXT)
         return Placement(
             context=max(1, min(least, self.model.trained or least)),
             sequences=1,
@@ -98,7 +98,8 @@ class Placing:
 
         def fits(context: int) -> bool:
             longer = replace(least, context=context)
-            if self.wish.context is None and not self._is_share(way, longer):
+            bounded = self.wish.context is None and context > LEAST_CONTEXT
+            if bounded and not self._is_share(way, longer):
                 return False
             return self._fits(way.place(longer))
 

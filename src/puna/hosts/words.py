@@ -41,7 +41,7 @@ def no_room(placing: Placing) -> NoRoom:
         if mends
         else ("Choose a smaller model or quantization, or free some memory.")
     )
-    return NoRoom(f"The model needs {numbers}.", mend)
+    return NoRoom(numbers, mend)
 
 
 def size_of(bytes: int) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from puna.errors import LoadFailed, PunaError
+from puna.errors import LoadFailed, NoRoom, PunaError
 from puna.hosts.host import Host, Plan, Wish
 from puna.models.model import Model
 from puna.runners.runner import Runner
@@ -156,6 +156,9 @@ class Fleet:
             if offer is None:
                 return
             plan = await self._host.plan(wish, offer)
+        except NoRoom as error:
+            named = error.named(str(berth.model.name))
+            self._table.unplanned(id, named, time.monotonic())
         except PunaError as error:
             self._table.unplanned(id, error, time.monotonic())
         except Exception as error:  # noqa: BLE001 - the jobs that wait for it must hear of it

@@ -139,7 +139,7 @@ class Table:
             device, size = next(iter(over.items()))
             given = residency.offered.get(device, 0)
             error = NoRoom(
-                f"The model needs {size:,} bytes of {device}, {given:,} can be had.",
+                f"{size:,} bytes of {device}, of which {given:,} can be had",
                 "Ask for a shorter context, fewer sequences or a smaller cache type.",
             )
             placing.find_no_room(self.register, residency, error)

@@ -5,6 +5,7 @@ Usage: python benchmarks/variants.py [--rounds N] [NAME...]    by default all wa
 Compiled otherwise are the two libraries that do the arithmetic, the others are the plain build's.
 A profile and OpenMP need parts of LLVM that a build's packages have not: `LLVM` is the folder of
 these (on Debian: apt install llvm-19 libclang-rt-19-dev libomp-19-dev, then /usr/lib/llvm-19).
+OpenBLAS is a library of its own: `BLAS` is the file (on Debian: apt install libopenblas-dev).
 """
 
 import argparse
@@ -28,16 +29,21 @@ from puna.builds.compiling import staged
 from puna.builds.variants import NATIVE
 
 TARGETS = ("ggml-base", "ggml-cpu")
-FILES = tuple(f"lib{target}.so" for target in TARGETS)
+WITH_BLAS = (*TARGETS, "ggml-blas", "ggml")
 QUANTIZATIONS = ("Q4_0", "Q8_0")
 PREFILL, PROMPT, OUTPUT = 256, 16, 64
 LLVM = Path(os.environ.get("LLVM", "/usr/lib/llvm-19"))
+BLAS = Path(os.environ.get("BLAS", "/usr/lib/x86_64-linux-gnu/openblas-pthread/libopenblas.so"))
+BLAS_HEADERS = Path("/usr/include/x86_64-linux-gnu/openblas-pthread")
 # So long threads of a pool may still look for work after a step, on the others' cores.
 SETTLED = 0.5
 
 
-def compiled(name: str, flags: str, link: str = "", *options: str) -> Path:
+def compiled(
+    name: str, flags: str, link: str = "", *options: str, targets: tuple[str, ...] = TARGETS
+) -> Path:
     """The library of an engine whose arithmetic is compiled with these flags."""
+    files = tuple(f"lib{target}.so" for target in targets)
     folder = peer.cache() / "variants" / Order().name
     place, build = folder / name, folder / "build"
     if not place.exists():
@@ -47,13 +53,16 @@ def compiled(name: str, flags: str, link: str = "", *options: str) -> Path:
             f"CMAKE_C_FLAGS_RELEASE={release}",
             f"CMAKE_CXX_FLAGS_RELEASE={release}",
             f"CMAKE_SHARED_LINKER_FLAGS=-s {link}",
+            # The folder remembers what another way wanted.
+            "GGML_LLAMAFILE=ON",
+            "GGML_BLAS=OFF",
             *options,
         )
         # All in one folder: what a compiler can is asked once.
-        peer.made(folder, build, defined, TARGETS)
+        peer.made(folder, build, defined, targets)
         plain = peer.library().parent
-        others = [file for file in plain.glob("*.so") if file.name not in FILES]
-        staged([*others, *(build / "bin" / file for file in FILES)], place)
+        others = [file for file in plain.glob("*.so") if file.name not in files]
+        staged([*others, *(build / "bin" / file for file in files)], place)
     return place / "libllama.so"
 
 
@@ -93,6 +102,23 @@ def with_openmp() -> Path:
     return compiled("openmp", "", f"-Wl,-rpath,{LLVM / 'lib'}", *options)
 
 
+def with_vector_kernels() -> Path:
+    """Matrices of Q8_0 row by row, without the kernels for whole tiles that llamafile gave."""
+    return compiled("rows", "", "", "GGML_LLAMAFILE=OFF")
+
+
+def with_blas() -> Path:
+    """OpenBLAS for prompts: weights become floats first."""
+    headers = f"-idirafter {BLAS_HEADERS}"
+    options = (
+        "GGML_BLAS=ON",
+        "GGML_BLAS_VENDOR=OpenBLAS",
+        f"BLAS_LIBRARIES={BLAS}",
+        f"BLAS_INCLUDE_DIRS={BLAS_HEADERS}",
+    )
+    return compiled("blas", headers, f"-Wl,-rpath,{BLAS.parent}", *options, targets=WITH_BLAS)
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """A way to compile and to run an engine; code is compared by one thread's processor time."""
@@ -121,6 +147,8 @@ WAYS = {
     "huge pages": Way(environment=HUGE, alone=True),
     "the same threads": Way(),
     "OpenMP": Way(with_openmp),
+    "rows instead of tiles": Way(with_vector_kernels),
+    "OpenBLAS": Way(with_blas),
     "threads made for each step": Way(pool=Pool(kept=False)),
     "threads that poll, 50": Way(pool=Pool(poll=50)),
     "threads that poll, 100": Way(pool=Pool(poll=100)),

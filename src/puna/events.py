@@ -29,4 +29,10 @@ class JobMoved(msgspec.Struct, frozen=True, tag="job_moved"):
     error: ErrorReport | None = None
 
 
-Event = RunnerMoved | LibraryLogged | JobMoved
+class Unheeded(msgspec.Struct, frozen=True, tag="unheeded"):
+    """Something that people asked for has no effect here."""
+
+    what: str
+
+
+Event = RunnerMoved | LibraryLogged | JobMoved | Unheeded

@@ -143,6 +143,19 @@ def test_a_driver_that_the_engine_makes_no_use_of_is_told(tmp_path: Path) -> Non
     assert states(machine.drivers((cpu,), none, none)) == [("driver", "ok")]
 
 
+def test_a_split_between_gpus_that_are_not_there_is_told(home: Path) -> None:
+    cpu = Device("CPU", "cpu", "a processor", 1, 1)
+    gpus = [Device(f"CUDA{number}", "gpu", "a card", 1, 1) for number in range(2)]
+    split = settings(home, tensor_split="3,1")
+    (found,) = machine.splits(split, (cpu, gpus[0]))
+    assert (found.topic, found.state) == ("device", "warn")
+    assert found.text == "tensor_split (3,1) has no effect, since the engine sees only one GPU."
+    assert [*machine.splits(split, (cpu, *gpus))] == []
+    assert [*machine.splits(settings(home), (cpu,))] == []
+    told = [(one.topic, one.state) for one in machine.engine(split)]
+    assert told.count(("device", "warn")) == 1
+
+
 def test_a_home_that_others_may_look_into_is_told(home: Path) -> None:
     home.chmod(0o755)
     (found,) = setup.folders(settings(home))

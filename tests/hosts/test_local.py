@@ -7,9 +7,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from msgspec.structs import replace
 
 from puna.deltas import Delta
 from puna.errors import BadModelFile, LoadFailed, NoRoom, PunaError
+from puna.events import Event, Unheeded
 from puna.hosts import local
 from puna.hosts.host import Wish
 from puna.hosts.local import LocalHost
@@ -67,6 +69,19 @@ async def test_weights_that_a_runner_has_mapped_are_not_free(
     await host.devices()
     assert seen[0] == pytest.approx(gguf.read(pocket_model).tensor_bytes)
     assert seen[1] == 0
+
+
+async def test_a_split_between_gpus_that_are_not_there_is_told_once(pocket_model: Path) -> None:
+    told: list[Event] = []
+    host = LocalHost(told.append)
+    wish = Wish((str(pocket_model),), tensor_split=(3.0, 1.0), threads=1)
+    for sequences in (1, 2):
+        plan = await host.plan(replace(wish, sequences=sequences), {"CPU": GIB})
+        assert plan.load.placement.tensor_split == ()
+        assert plan.why.endswith("tensor_split (3,1) has no effect, since the engine sees no GPU.")
+    assert told == [Unheeded("tensor_split (3,1) has no effect, since the engine sees no GPU.")]
+    await host.plan(Wish(wish.weights, threads=1), {"CPU": GIB})
+    assert len(told) == 1
 
 
 async def test_what_does_not_fit_is_refused_before_anything_starts(

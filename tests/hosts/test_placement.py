@@ -12,7 +12,7 @@ from puna.hosts.anatomy import Anatomy, Layer
 from puna.hosts.estimate import cache_bytes, cells, estimate, layer_devices
 from puna.hosts.host import Device, Wish
 from puna.hosts.placement import Placing
-from puna.hosts.words import no_room, why
+from puna.hosts.words import no_room, unheeded, why
 from puna.protocol import Placement
 
 GIB = 1 << 30
@@ -219,7 +219,14 @@ def test_a_plan_says_where_how_long_and_how_much() -> None:
     question = asked({}, "one_gpu", Wish(("m.gguf",), context=8192, sequences=4))
     best = question.best()
     assert best is not None
-    said = why(EIGHT_BILLION, best, question.devices, question.weigh(best), question.free)
+    said = why(
+        EIGHT_BILLION,
+        question.wish,
+        best,
+        question.devices,
+        question.weigh(best),
+        question.free,
+    )
     assert said.startswith(
         "All 32 layers on CUDA0; 8,192 tokens for each of up to 4 jobs. It takes"
     )
@@ -256,3 +263,18 @@ def test_who_demands_less_than_is_usual_gets_it_where_no_more_fits() -> None:
     assert best is not None
     # As much as fits: who asks for a little more is served by the same runner.
     assert 3500 < best.context < 4096
+
+
+def test_what_divides_between_gpus_is_said_to_have_no_effect_where_there_are_no_several() -> None:
+    wish = Wish(("m.gguf",), tensor_split=(3.0, 1.5), split_mode="row")
+    assert unheeded(wish, devices("two_gpus")) == ""
+    assert unheeded(wish, devices("one_gpu")) == (
+        "tensor_split (3,1.5) and split_mode (row) have no effect, "
+        "since the engine sees only one GPU."
+    )
+    alone = (CPU,)
+    assert "row" not in unheeded(replace(wish, split_mode="layer"), alone)
+    assert unheeded(replace(wish, tensor_split=()), alone) == (
+        "split_mode (row) has no effect, since the engine sees no GPU."
+    )
+    assert unheeded(Wish(("m.gguf",), split_mode="none", spread=True), alone) == ""

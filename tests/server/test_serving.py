@@ -81,6 +81,13 @@ def test_who_is_told_that_a_server_listens_may_end_it(tmp_path: Path) -> None:
             assert server.process.wait(timeout=30) == 0
 
 
+def test_a_setting_that_has_no_effect_on_this_machine_is_in_the_log(tmp_path: Path) -> None:
+    with logging(tmp_path, "--tensor-split", "3,1", "--threads", "1") as server:
+        httpx.post(f"{server.address}/api/generate", json={"model": "cria"}, timeout=60)
+        line = server.logged("tensor_split (3,1) has no effect, since the engine sees no GPU.")
+        assert line["level"] == "warning"
+
+
 def test_nobody_is_let_in_any_more_while_a_server_ends(tmp_path: Path) -> None:
     with (
         logging(tmp_path) as server,

@@ -5,12 +5,13 @@ from functools import partial
 from pathlib import Path
 
 from puna.errors import LoadFailed
-from puna.events import Event
+from puna.events import Event, Unheeded
 from puna.hosts import questions
 from puna.hosts.host import Device, Plan, Wish
 from puna.hosts.memory import memory_kills
 from puna.hosts.reckoning import Reckoning
 from puna.hosts.watch import Watch
+from puna.hosts.words import unheeded
 from puna.protocol import Load
 from puna.runners.runner import COMMAND, Runner
 
@@ -31,6 +32,7 @@ class LocalHost:
         self._watch = Watch(partial(questions.survey, self._environment))
         self._reckoning = Reckoning(partial(questions.simulation, environment=self._environment))
         self._mapped: dict[Runner, int] = {}
+        self._told: set[str] = set()
 
     async def devices(self) -> tuple[Device, ...]:
         """The processor with its memory, and the GPUs that the engine sees."""
@@ -39,7 +41,11 @@ class LocalHost:
 
     async def plan(self, wish: Wish, free: Mapping[str, int]) -> Plan:
         """The best placement in so many free bytes of each device, or `NoRoom`."""
-        return await self._reckoning.plan(wish, await self.devices(), free)
+        devices = await self.devices()
+        if (what := unheeded(wish, devices)) and what not in self._told:
+            self._told.add(what)
+            self._emit(Unheeded(what))
+        return await self._reckoning.plan(wish, devices, free)
 
     async def suppose(self, wish: Wish, devices: Sequence[Device]) -> Plan:
         """The best placement on devices that need not be there, or `NoRoom`."""

@@ -77,7 +77,7 @@ class Reckoning:
             exact = await self._need(load, estimated)
             need = self._measured.correct(load, exact.totals(devices))
             if all(size <= free.get(device, 0) for device, size in need.items()):
-                reason = why(model, placement, devices, need, free)
+                reason = why(model, wish, placement, devices, need, free)
                 return Plan(load, need, reason, shares(model, placement, devices, exact))
             missed = missed.and_of(estimated, exact, need, devices)
         weigh = partial(missed.totals, model, extras, devices)
@@ -94,7 +94,7 @@ class Reckoning:
             raise no_room(placing)
         need = estimate(model, placement, devices, extras)
         bytes = need.totals(devices)
-        reason = why(model, placement, devices, bytes, free)
+        reason = why(model, wish, placement, devices, bytes, free)
         return Plan(_load(wish, placement), bytes, reason, shares(model, placement, devices, need))
 
     def remember(self, load: Load, memory: Mapping[str, int]) -> None:

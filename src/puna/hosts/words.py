@@ -12,19 +12,21 @@ from puna.protocol import Placement
 
 def why(
     model: Anatomy,
+    wish: Wish,
     placement: Placement,
     devices: Sequence[Device],
     need: Mapping[str, int],
     free: Mapping[str, int],
 ) -> str:
-    """A plan in a sentence or two."""
+    """A plan in a sentence or two, and what of the wish it does not heed."""
     names = [device.name for device in gpus(devices)]
     places = layer_devices(len(model.layers), placement, names)
     takes = " and ".join(
         f"{size_of(size)} of {size_of(free.get(device, 0))} free on {named(device)}"
         for device, size in need.items()
     )
-    return f"{_where(places)}; {_how_many(placement)}. It takes {takes}."
+    said = f"{_where(places)}; {_how_many(placement)}. It takes {takes}."
+    return f"{said} {unheeded(wish, devices)}".rstrip()
 
 
 def no_room(placing: Placing) -> NoRoom:
@@ -42,6 +44,21 @@ def no_room(placing: Placing) -> NoRoom:
         else ("Choose a smaller model or quantization, or free some memory.")
     )
     return NoRoom(numbers, mend)
+
+
+def unheeded(wish: Wish, devices: Sequence[Device]) -> str:
+    """What of a wish has no effect, since it divides between GPUs and there are no several."""
+    count = len(gpus(devices))
+    asked: list[str] = []
+    if wish.tensor_split:
+        asked.append(f"tensor_split ({','.join(f'{part:g}' for part in wish.tensor_split)})")
+    if wish.split_mode in ("row", "tensor"):
+        asked.append(f"split_mode ({wish.split_mode})")
+    if not asked or count > 1:
+        return ""
+    has = "has" if len(asked) == 1 else "have"
+    sees = "only one GPU" if count else "no GPU"
+    return f"{' and '.join(asked)} {has} no effect, since the engine sees {sees}."
 
 
 def size_of(bytes: int) -> str:

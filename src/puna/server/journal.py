@@ -2,7 +2,7 @@
 
 import structlog
 
-from puna.events import Event, JobMoved, LibraryLogged, RunnerMoved
+from puna.events import Event, JobMoved, LibraryLogged, RunnerMoved, Unheeded
 
 _log = structlog.get_logger("puna")
 # By name, since a method taken from a logger before it is configured heeds no configuration.
@@ -20,6 +20,8 @@ def journal(event: Event) -> None:
             _log.info(f"runner {event.after}", runner=event.runner)
         case JobMoved():
             _log.debug(f"job {event.phase}", job=event.job)
+        case Unheeded():
+            _log.warning(event.what)
         case LibraryLogged():
             # The library calls much of what only its authors need information.
             getattr(_log, _LEVELS.get(event.level, "debug"))(event.line.rstrip())

@@ -12,9 +12,10 @@ from puna.cli.checkup.finding import Finding
 from puna.cli.tables import size_of
 from puna.engine.origin import embedded, native
 from puna.errors import PunaError
-from puna.hosts.host import Device
+from puna.hosts.host import Device, Wish
 from puna.hosts.local import LocalHost
 from puna.hosts.memory import main_memory
+from puna.hosts.words import unheeded
 from puna.settings import Settings
 
 NVIDIA = Path("/proc/driver/nvidia/version")
@@ -46,6 +47,7 @@ def engine(settings: Settings) -> Iterator[Finding]:
     for device in devices:
         yield Finding("device", "ok", _described(device))
     yield from drivers(devices)
+    yield from splits(settings, devices)
 
 
 def drivers(
@@ -69,6 +71,13 @@ def drivers(
             )
     if not found and not seen:
         yield Finding("driver", "ok", "There is no GPU's driver; models run on the processor.")
+
+
+def splits(settings: Settings, devices: tuple[Device, ...]) -> Iterator[Finding]:
+    """What says how models are divided between GPUs, where there is nothing to divide between."""
+    wish = Wish((), tensor_split=settings.tensor_split, split_mode=settings.split_mode)
+    if what := unheeded(wish, devices):
+        yield Finding("device", "warn", what, "Leave it out, or use an engine that sees the GPUs.")
 
 
 def memory() -> Iterator[Finding]:

@@ -153,6 +153,9 @@ class Placing:
                 _files(asked.file),
                 batch=settings.batch,
                 sequences=settings.sequences,
+                tensor_split=settings.tensor_split,
+                split_mode=settings.split_mode,
+                spread=settings.spread,
                 cache_type=settings.cache_type,
                 flash_attention=settings.flash_attention,
             )

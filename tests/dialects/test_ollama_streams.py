@@ -60,7 +60,7 @@ def told(
 ) -> bytes:
     """What is told of these tokens, so many of which each step brings."""
     vocabulary = Bytes(tokens)
-    parser = Parser(MARKUP, tools=TOOLS, started_thinking=thinking)
+    parser = Parser(MARKUP, tools=TOOLS, begun="thinking" if thinking else "")
     transcript = Transcript(0, vocabulary, TextStream(vocabulary), Stops(stops), parser)
     render = telling.render
     body = render([PromptDelta(1, 0, ids=(-1,))])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from puna.jobs import Tool
 from puna.text.markup.format import (
     Assignments,
+    Begun,
     Calls,
     JsonArguments,
     Markup,
@@ -56,10 +57,10 @@ def parsed(
     pieces: Iterable[str],
     *,
     tools: tuple[Tool, ...] = TOOLS,
-    started_thinking: bool = False,
+    begun: Begun = "",
 ) -> list[Piece]:
     """What the parser makes of these pieces of text, neighbours of one kind joined."""
-    parser = Parser(markup, tools=tools, started_thinking=started_thinking)
+    parser = Parser(markup, tools=tools, begun=begun)
     found = [piece for text in pieces for piece in parser.push(text)] + parser.finish()
     joined: list[Piece] = []
     for piece in found:

@@ -1,16 +1,15 @@
 """A grammar made of a model's markup forces calls in the very form that its parser reads."""
 
-import re
+from collections.abc import Sequence
 from typing import Any
 
 import llguidance
 import pytest
 
-from puna.engine.guidance import Table
 from puna.jobs import Tool
 from puna.text.markup.format import Calls, Markup
 from puna.text.markup.grammar import calls_grammar
-from puna.text.markup.known import HARMONY_CALLS
+from puna.text.markup.lark import TokenOf
 
 from .answers import KINDS, TOOLS, Answer, Kind, answer_in, parsed
 
@@ -27,10 +26,21 @@ kinds = pytest.mark.parametrize(
 )
 
 
-def accepts(calls: Calls | None, text: str, *, parallel: bool = True) -> bool:
+def forced(
+    calls: Calls | None,
+    tools: Sequence[Tool] = TOOLS,
+    *,
+    parallel: bool = True,
+    token_of: TokenOf = lambda word: None,
+) -> str:
     assert calls is not None
-    grammar = calls_grammar(calls, TOOLS, parallel=parallel, token_of=lambda word: None)
-    return matched(grammar, list(text.encode()))
+    return calls_grammar(
+        Markup(), calls, tools, parallel=parallel, begun="", may_think=True, token_of=token_of
+    )
+
+
+def accepts(calls: Calls | None, text: str, *, parallel: bool = True) -> bool:
+    return matched(forced(calls, parallel=parallel), list(text.encode()))
 
 
 def matched(grammar: str, tokens: list[int]) -> bool:
@@ -79,11 +89,7 @@ def test_arguments_that_are_needed_cannot_be_left_out(kind: Kind) -> None:
         "properties": {"text": {"type": "string"}, "count": {"type": "integer"}},
         "required": ["text"],
     }
-    calls = kind.markup.calls
-    assert calls is not None
-    grammar = calls_grammar(
-        calls, [Tool("look_up", "", schema)], parallel=True, token_of=lambda word: None
-    )
+    grammar = forced(kind.markup.calls, [Tool("look_up", "", schema)])
 
     def allowed(arguments: dict[str, Any]) -> bool:
         written = kind.written(Answer(calls=(("look_up", arguments),)))
@@ -102,9 +108,8 @@ def test_references_in_a_schema_are_followed(kind: Kind) -> None:
         "properties": {"count": {"$ref": "#/$defs/number"}},
         "$defs": {"number": {"type": "integer"}},
     }
-    assert kind.markup.calls is not None
     tools = [Tool("look_up", "", schema)]
-    grammar = calls_grammar(kind.markup.calls, tools, parallel=False, token_of=lambda word: None)
+    grammar = forced(kind.markup.calls, tools, parallel=False)
     for count, allowed in ((3, True), ("three", False)):
         written = kind.written(Answer(calls=(("look_up", {"count": count}),)))
         assert matched(grammar, list(written.encode())) == allowed
@@ -112,75 +117,7 @@ def test_references_in_a_schema_are_followed(kind: Kind) -> None:
 
 def test_words_that_are_tokens_are_asked_for_as_tokens() -> None:
     calls = KINDS["the name apart"].markup.calls
-    assert calls is not None
     known = {"<|calls|>": 7, "<|sep|>": 8}
-    grammar = calls_grammar(calls, TOOLS, parallel=False, token_of=known.get)
-    assert grammar.startswith('start: <[7]> "<|call|>" call')
+    grammar = forced(calls, TOOLS, parallel=False, token_of=known.get)
+    assert grammar.startswith('start: <[7]> "<|call|>" calls')
     assert '"go" <[8]> %json' in grammar
-
-
-THOUGHT = "<|channel|>analysis<|message|>Hm, <b>.<|end|><|start|>assistant"
-SPOKEN = "<|channel|>commentary<|message|>I look.<|end|><|start|>assistant"
-CALLED = '<|channel|>commentary to=functions.look_up <|constrain|>json<|message|>{"count": 1}'
-HARMONY = ("<|start|>", "<|end|>", "<|message|>", "<|channel|>", "<|constrain|>", "<|call|>")
-HARMONY_TOKENS = {name: 256 + place for place, name in enumerate(HARMONY)}
-
-
-def harmony_tokens(text: str) -> list[int]:
-    """The tokens of a text where each byte is one, and Harmony's control tokens are others."""
-    parts = re.split(f"({'|'.join(map(re.escape, HARMONY))})", text)
-    return [
-        token
-        for part in parts
-        for token in ([HARMONY_TOKENS[part]] if part in HARMONY_TOKENS else part.encode())
-    ]
-
-
-def harmony_accepts(text: str, *, parallel: bool = True) -> bool:
-    """Whether a call is forced in that form, with the control tokens as tokens of their own."""
-    grammar = calls_grammar(HARMONY_CALLS, TOOLS, parallel=parallel, token_of=HARMONY_TOKENS.get)
-    pieces = [bytes([byte]) for byte in range(256)]
-    pieces += [b"\xff" + name.encode() for name in HARMONY]
-    table = Table(pieces, [HARMONY_TOKENS["<|call|>"]], lambda text: list(text.encode()))
-    automaton = table.compile(llguidance.grammar_from("lark", grammar))
-    tokens = harmony_tokens(text)
-    if automaton.allowed(tokens) != len(tokens):
-        return False
-    automaton.consume(tokens)
-    return automaton.accepting and automaton.stopped
-
-
-@pytest.mark.parametrize("before", ["", THOUGHT, SPOKEN, THOUGHT + SPOKEN])
-@pytest.mark.parametrize("parallel", [True, False])
-def test_harmony_is_forced_to_call_after_what_it_thinks_and_says(
-    before: str, parallel: bool
-) -> None:
-    assert harmony_accepts(before + CALLED, parallel=parallel)
-    assert accepts(HARMONY_CALLS, before + CALLED, parallel=parallel)
-    found = answer_in(parsed(Markup(named="harmony"), [before + CALLED]))
-    assert found.calls == (("look_up", {"count": 1}),)
-    assert bool(found.thinking) == (THOUGHT in before)
-    assert bool(found.text) == (SPOKEN in before)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "Hello.",
-        THOUGHT,
-        THOUGHT + THOUGHT + CALLED,
-        "<|channel|>final<|message|>Hello.",
-        SPOKEN.replace("commentary", "final") + CALLED,
-        CALLED.replace("look_up", "stay"),
-        CALLED.replace("1", '"many"'),
-        CALLED + "<|start|>assistant" + CALLED,
-        CALLED.replace("<|constrain|>", "<|end|>"),
-    ],
-)
-def test_harmony_cannot_do_but_call_once(text: str) -> None:
-    assert not harmony_accepts(text)
-
-
-def test_what_is_thought_cannot_hold_a_control_token_of_harmony() -> None:
-    assert not harmony_accepts(THOUGHT.replace("Hm", "H<|constrain|>m") + CALLED)

@@ -140,8 +140,8 @@ def test_a_prompt_that_opens_thinking_is_recognised() -> None:
     with template(TURNS % ("", "<think>\n")) as made:
         markup = learn(made)
         assert markup.think == Tags("<think>", "</think>")
-        assert markup.has_begun_thinking(made.render([message("user", "Who?")]))
-    assert not markup.has_begun_thinking("<|im_start|>assistant\n<think>\n\n</think>\n\n")
+        assert markup.begun(made.render([message("user", "Who?")])) == "thinking"
+    assert markup.begun("<|im_start|>assistant\n<think>\n\n</think>\n\n") == "thought"
 
 
 def test_chatml_knows_neither_tools_nor_thinking() -> None:

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from puna.text.markup.format import Calls, JsonArguments, Markup, NamedCall, ObjectCall, Tags
+from puna.text.markup.format import (
+    Begun,
+    Calls,
+    JsonArguments,
+    Markup,
+    NamedCall,
+    ObjectCall,
+    Tags,
+)
+from puna.text.markup.known import HARMONY
 from puna.text.markup.parser import Parser
 from puna.text.markup.pieces import CallArguments, CallEnd, CallStart, Text, Thinking
 
@@ -15,7 +24,6 @@ from .answers import KINDS, THINK, TOOLS, Answer, Kind, answer_in, answers, cut,
 TAGGED = KINDS["an object in tags"].markup
 BARE = Markup(calls=Calls("", "", "", ObjectCall("name", "parameters")))
 BARE_NAME = Markup(calls=Calls("", "", "", NamedCall("\n", JsonArguments())))
-HARMONY = Markup(named="harmony")
 SECTION = KINDS["the name apart"].markup
 PARAMETERS = KINDS["parameters"].markup
 
@@ -61,9 +69,10 @@ ALL_MARKUPS = {name: kind.markup for name, kind in KINDS.items()} | {
 def test_broken_markup_is_read_alike_however_it_is_cut_and_no_word_is_lost(
     markup: Markup, text: str, places: list[int], thinking: bool
 ) -> None:
-    whole = parsed(markup, [text], started_thinking=thinking)
-    assert parsed(markup, cut(text, places), started_thinking=thinking) == whole
-    assert parsed(markup, list(text), started_thinking=thinking) == whole
+    begun: Begun = "thinking" if thinking else ""
+    whole = parsed(markup, [text], begun=begun)
+    assert parsed(markup, cut(text, places), begun=begun) == whole
+    assert parsed(markup, list(text), begun=begun) == whole
     said = "".join(
         piece.name if isinstance(piece, CallStart) else piece.text
         for piece in whole
@@ -118,7 +127,7 @@ def test_strings_in_parameters_stream_while_they_grow() -> None:
 
 
 def test_thinking_that_the_prompt_has_opened_ends_at_its_closing() -> None:
-    pieces = parsed(TAGGED, ["Hm, well.\n</think>\n\nYes."], started_thinking=True)
+    pieces = parsed(TAGGED, ["Hm, well.\n</think>\n\nYes."], begun="thinking")
     assert pieces == [Thinking("Hm, well."), Text("Yes.")]
 
 

@@ -171,7 +171,7 @@ def answer_of(subject: Subject, answer: Message) -> tuple[str, bool]:
     markup = subject.markup
     think = markup.think
     begun = think is not None and think.open not in written and think.close in written
-    return written, begun and markup.has_begun_thinking(asked)
+    return written, begun and markup.begun(asked) == "thinking"
 
 
 @pytest.mark.parametrize("spoken", [True, False], ids=["with-text", "without-text"])
@@ -194,7 +194,7 @@ def test_the_parser_reads_back_what_it_wrote(
     numbered = tuple(replace(call, id=f"call{number:05d}") for number, call in enumerate(calls, 1))
     answer = replace(ANSWER, tool_calls=numbered, parts=ANSWER.parts if spoken else ())
     written, begun = answer_of(subject, answer)
-    parser = Parser(subject.markup, tools=TOOLS, started_thinking=begun)
+    parser = Parser(subject.markup, tools=TOOLS, begun="thinking" if begun else "")
     pieces = [*parser.push(written), *parser.finish()]
     text = "".join(piece.text for piece in pieces if isinstance(piece, Text))
     thinking = "".join(piece.text for piece in pieces if isinstance(piece, Thinking))

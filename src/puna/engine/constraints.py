@@ -30,6 +30,9 @@ _KEPT_VARIABLES = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _FORCED_AT_ONCE = 256
 
 
+_Asked = tuple[Constraint, str]
+
+
 class Bounds(msgspec.Struct, frozen=True):
     """How much a constraint may take, and how many are kept for the next to ask for them.
 
@@ -151,14 +154,18 @@ class Grammars:
         self._vocabulary = vocabulary
         self._specials = specials
         self._bounds = bounds or Bounds()
-        self._kept: OrderedDict[Constraint, Compiled] = OrderedDict()
+        self._kept: OrderedDict[_Asked, Compiled] = OrderedDict()
         self._lock = threading.Lock()
         self._worker: ThreadPoolExecutor | None = None
         self._trial: _Trial | None = None
         self._table: Table | None = None
 
-    def compile(self, constraint: Constraint) -> Compiled:
-        """The constraint, compiled; waits for it, so call it on no thread that others wait for."""
+    def compile(self, constraint: Constraint, around: str = "") -> Compiled:
+        """The constraint, compiled; waits for it, so call it on no thread that others wait for.
+
+        `around` is the grammar that it is `@answer` in, where it is not all of the output.
+        """
+        asked = constraint, around
         if len(constraint.value) > self._bounds.characters:
             raise BadConstraint(
                 f"The constraint has {len(constraint.value)} characters, "
@@ -166,11 +173,11 @@ class Grammars:
                 "Make the schema or grammar smaller.",
             )
         with self._lock:
-            if constraint in self._kept:
-                self._kept.move_to_end(constraint)
-                return self._kept[constraint]
+            if asked in self._kept:
+                self._kept.move_to_end(asked)
+                return self._kept[asked]
             worker = self._worker = self._worker or _deep_worker()
-        return worker.submit(self._compiled, constraint).result()
+        return worker.submit(self._compiled, asked).result()
 
     def close(self) -> None:
         """Let go of everything."""
@@ -183,11 +190,11 @@ class Grammars:
             self._trial.end()
         self._trial = self._table = None
 
-    def _compiled(self, constraint: Constraint) -> Compiled:
+    def _compiled(self, asked: _Asked) -> Compiled:
         with self._lock:
-            if constraint in self._kept:
-                return self._kept[constraint]
-        grammar = self._tried(constraint)
+            if asked in self._kept:
+                return self._kept[asked]
+        grammar = self._tried(*asked)
         if self._table is None:
             self._table = self._built()
         automaton = self._table.compile(grammar)
@@ -195,20 +202,20 @@ class Grammars:
         # The first mask is the dearest; what fails at it would fail in everybody's step.
         compiled.matcher().mask()
         with self._lock:
-            self._kept[constraint] = compiled
+            self._kept[asked] = compiled
             while len(self._kept) > 1 and self._keeps_too_much():
                 self._kept.popitem(last=False)
         return compiled
 
     def _keeps_too_much(self) -> bool:
-        characters = sum(len(constraint.value) for constraint in self._kept)
+        characters = sum(len(constraint.value) for constraint, _ in self._kept)
         return len(self._kept) > self._bounds.kept or characters > self._bounds.kept_characters
 
-    def _tried(self, constraint: Constraint) -> str:
+    def _tried(self, constraint: Constraint, around: str) -> str:
         if self._trial is None:
             self._trial = _Trial()
         try:
-            reply = self._trial.ask(constraint, self._bounds)
+            reply = self._trial.ask(constraint, around, self._bounds)
         except OSError:
             self._trial.end()
             self._trial = None
@@ -244,7 +251,7 @@ class _Trial:
                 env={name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ},
             )
 
-    def ask(self, constraint: Constraint, bounds: Bounds) -> dict[str, str]:
+    def ask(self, constraint: Constraint, around: str, bounds: Bounds) -> dict[str, str]:
         """What came of a constraint; raises OSError where the process did not survive it."""
         # Its own clock ends it; the parent's is for a process that waits for a busy machine.
         self._line.settimeout(10 * bounds.seconds + 10)
@@ -254,6 +261,7 @@ class _Trial:
                 {
                     "kind": constraint.kind,
                     "value": constraint.value,
+                    "around": around,
                     "memory": bounds.memory,
                     "seconds": bounds.seconds,
                 },

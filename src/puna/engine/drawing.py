@@ -7,7 +7,6 @@ from msgspec import structs
 from puna.engine.breakers import Breakers
 from puna.engine.breakers import Vocabulary as Spellings
 from puna.engine.context import Context
-from puna.engine.gate import Gate
 from puna.engine.logprobs import prompt_scores
 from puna.engine.pictures import check_whole
 from puna.engine.sampling import Drawn, Sampler
@@ -46,7 +45,7 @@ class Drawing:
             request,
             arrival,
             sampler,
-            Gate(request.constraint.matcher(), request.gate) if request.constraint else None,
+            request.constraint.matcher() if request.constraint else None,
             tokens=list(request.tokens),
             prompt=len(request.tokens),
         )

@@ -45,6 +45,12 @@ def translated(kind: str, value: str) -> str:
             raise ValueError(f"there is no constraint of kind {kind}")
 
 
+def within(grammar: str, around: str) -> str:
+    """A grammar as `@answer` in another one, written in Lark."""
+    answer = {**json.loads(grammar)["grammars"][0], "name": "answer"}
+    return json.dumps({"grammars": [{"lark_grammar": around}, answer]})
+
+
 def _json_schema(schema: Any) -> str:
     if schema is True:
         schema = {}
@@ -113,6 +119,8 @@ def answer(asked: dict[str, str]) -> dict[str, str]:
 
     try:
         grammar = translated(asked["kind"], asked["value"])
+        if asked["around"]:
+            grammar = within(grammar, asked["around"])
     except RecursionError:
         return {"error": "it is nested too deeply"}
     except MemoryError:

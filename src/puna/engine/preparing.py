@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from msgspec.structs import replace
-
 from puna.engine.answer import Answer
 from puna.engine.constraints import Compiled
 from puna.engine.loaded import Loaded
@@ -14,6 +12,8 @@ from puna.errors import BadRequest, MissingCapability
 from puna.jobs import ChatJob, CompleteJob, Constraint, GenerateJob, Tool, ToolCall
 from puna.protocol import Resume, Submit
 from puna.text.markup.grammar import calls_grammar
+from puna.text.markup.lark import TokenOf
+from puna.text.markup.opening import answer_grammar
 from puna.text.markup.parser import Parser
 from puna.text.stops import Stops
 from puna.text.stream import TextStream
@@ -29,9 +29,8 @@ def prepared(loaded: Loaded, submit: Submit, job: GenerateJob, began: float) -> 
     transcripts = [_transcript(loaded, job, prompt, choice) for choice in range(job.choices)]
     answer = Answer(job, prompt, transcripts, submit.resume, began)
     constraint = _constraint(loaded, job, prompt)
-    gate = _gate(loaded, prompt) if constraint is not None else ()
     return answer, answer.requests(
-        length_of(loaded, job), constraint, gate, loaded.adapters, speculate=loaded.speculates
+        length_of(loaded, job), constraint, loaded.adapters, speculate=loaded.speculates
     )
 
 
@@ -61,15 +60,28 @@ def _transcript(loaded: Loaded, job: GenerateJob, prompt: Prompt, choice: int) -
         return Transcript(choice, vocabulary, stream, stops, None)
     # Markup may be made of control tokens, so the parser gets to see them.
     tools = job.tools if job.tool_choice != "none" else ()
-    parser = Parser(prompt.markup, tools=tools, started_thinking=prompt.thinking)
+    parser = Parser(prompt.markup, tools=tools, begun=prompt.begun)
     return Transcript(choice, vocabulary, TextStream(vocabulary), stops, parser)
 
 
 def _constraint(loaded: Loaded, job: GenerateJob, prompt: Prompt) -> Compiled | None:
-    wanted = job.constraint
     if isinstance(job, ChatJob) and (tools := _wanted_tools(job)):
-        wanted = _calls(loaded, prompt, tools, parallel=job.parallel_tool_calls)
-    return loaded.grammars.compile(wanted) if wanted is not None else None
+        return loaded.grammars.compile(_calls(loaded, job, prompt, tools))
+    if job.constraint is None:
+        return None
+    around = ""
+    if isinstance(job, ChatJob) and prompt.markup is not None:
+        around = answer_grammar(
+            prompt.markup,
+            prompt.begun,
+            may_think=job.think is not False,
+            token_of=_token_of(loaded),
+        )
+    return loaded.grammars.compile(job.constraint, around)
+
+
+def _token_of(loaded: Loaded) -> TokenOf:
+    return {special.text: special.token for special in loaded.model.vocabulary.specials}.get
 
 
 def _wanted_tools(job: ChatJob) -> Sequence[Tool]:
@@ -86,19 +98,16 @@ def _wanted_tools(job: ChatJob) -> Sequence[Tool]:
     return tools
 
 
-def _calls(loaded: Loaded, prompt: Prompt, tools: Sequence[Tool], *, parallel: bool) -> Constraint:
-    markup = prompt.markup
-    if markup is None or markup.calls is None:
+def _calls(loaded: Loaded, job: ChatJob, prompt: Prompt, tools: Sequence[Tool]) -> Constraint:
+    if prompt.markup is None or prompt.markup.calls is None:
         raise MissingCapability("This model's template does not show how it calls tools.")
-    # What the prompt has written of it already is not to be written again.
-    calls = replace(markup.calls, open=markup.calls.open.removeprefix(markup.lead))
-    names = {special.text: special.token for special in loaded.model.vocabulary.specials}
-    return Constraint("lark", calls_grammar(calls, tools, parallel=parallel, token_of=names.get))
-
-
-def _gate(loaded: Loaded, prompt: Prompt) -> tuple[int, ...]:
-    """The tokens after which a constraint holds: where the prompt has opened thinking, its end."""
-    tags = prompt.markup.think if prompt.markup is not None else None
-    if not prompt.thinking or tags is None:
-        return ()
-    return tuple(loaded.model.vocabulary.tokenize(tags.close.strip(), special=True))
+    grammar = calls_grammar(
+        prompt.markup,
+        prompt.markup.calls,
+        tools,
+        parallel=job.parallel_tool_calls,
+        begun=prompt.begun,
+        may_think=job.think is not False,
+        token_of=_token_of(loaded),
+    )
+    return Constraint("lark", grammar)

@@ -16,7 +16,7 @@ from puna.jobs import ChatJob, CompleteJob, Message
 from puna.text.chat import IMAGE_MARKER
 from puna.text.go.template import GoTemplate
 from puna.text.guard import Guard
-from puna.text.markup.format import Markup
+from puna.text.markup.format import Begun, Markup
 from puna.text.tokens import Specials
 from puna.text.voices import Voice, Voices
 
@@ -25,7 +25,7 @@ MAX_IMAGES = 64
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A job's input; for a conversation the markup of the answer, and whether it begins thinking.
+    """A job's input; for a conversation the markup of the answer, and how far it has begun.
 
     Negative tokens stand for images: `pictures` says for which.
     """
@@ -33,7 +33,7 @@ class Prompt:
     text: str
     tokens: tuple[int, ...]
     markup: Markup | None = None
-    thinking: bool = False
+    begun: Begun = ""
     pictures: Mapping[int, Picture] = field(default_factory=dict[int, Picture])
 
 
@@ -148,9 +148,11 @@ class Prompts:
             image_marker=marker,
         )
         tokens, pictures = self._woven(guard, text.split(marker), _images(job))
-        thinking = voice.markup.has_begun_thinking(text)
+        begun = voice.markup.begun(text)
+        if job.continue_last and begun != "thinking":
+            begun = "answer"
         shown = guard.meant(text).replace(marker, IMAGE_MARKER)
-        return Prompt(shown, tokens, voice.markup, thinking, pictures)
+        return Prompt(shown, tokens, voice.markup, begun, pictures)
 
     def _between(self, job: ChatJob, guarded: ChatJob, guard: Guard, voice: Voice) -> Prompt:
         """The prompt for what stands between the last message and the suffix."""
@@ -166,10 +168,10 @@ class Prompts:
                     values=guarded.template_values,
                     stand_ins=guard.stand_ins,
                 )
-                return Prompt(guard.meant(text), tuple(guard.tokens(text)), voice.markup)
+                return Prompt(guard.meant(text), tuple(guard.tokens(text)), voice.markup, "answer")
             case _:
                 tokens = self._fill_in(_last_text(job), job.suffix or "")
-                return Prompt(_last_text(job), tokens, voice.markup)
+                return Prompt(_last_text(job), tokens, voice.markup, "answer")
 
     def _completion(self, job: CompleteJob) -> tuple[tuple[int, ...], dict[int, Picture]]:
         images = _images(job)

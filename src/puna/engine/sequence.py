@@ -5,9 +5,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from puna.deltas import FinishReason
-from puna.engine.constraints import Compiled
+from puna.engine.constraints import Compiled, Matcher
 from puna.engine.context import Floats
-from puna.engine.gate import Gate
 from puna.engine.logprobs import Scored
 from puna.engine.pictures import Picture, cut_after, cut_before, text_length
 from puna.engine.sampling import Drawn, Sampler
@@ -21,8 +20,7 @@ class Request:
     """What the engine is asked for: tokens in, tokens out.
 
     `length` is how many tokens the sequence may have in all. `after` names a request whose prompt
-    this one shares, so that it waits for that one's prefill. The constraint holds once the tokens
-    of the gate have come, at once if there are none. `speculation` knows the prompt, and
+    this one shares, so that it waits for that one's prefill. `speculation` knows the prompt, and
     is this request's own. `emitted`, `sampler` and `memory` are of a request that ran before, here
     or elsewhere. `pictures` are what negative tokens stand for.
     """
@@ -35,7 +33,6 @@ class Request:
     sampling: Sampling = field(default_factory=Sampling)
     limits: Limits = field(default_factory=Limits)
     constraint: Compiled | None = None
-    gate: tuple[int, ...] = ()
     logprobs: int | None = None
     prompt_logprobs: int | None = None
     shift: bool = False
@@ -110,7 +107,7 @@ class Sequence:
     request: Request
     arrival: int
     sampler: Sampler
-    matcher: Gate | None
+    matcher: Matcher | None
     tokens: list[int]
     prompt: int
     slot: int = -1

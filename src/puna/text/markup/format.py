@@ -11,6 +11,9 @@ import msgspec
 
 GAP = "\0"
 
+# What a prompt has opened for the model: nothing, its thinking, what follows that, or the answer.
+Begun = Literal["", "thinking", "thought", "answer"]
+
 
 class Tags(msgspec.Struct, frozen=True):
     """What opens and closes a stretch of the answer."""
@@ -65,15 +68,15 @@ class Calls(msgspec.Struct, frozen=True):
     """How tool calls are written: `open` call (`between` call)* `close`.
 
     Where `between` is empty, every call has an `open` and a `close` of its own. Where `open` is
-    empty, a call is known by its form alone, and stands at the beginning of an answer. `before` are
-    messages that may come before the calls, each once; a call that ends the answer is `single`.
+    empty, a call is known by its form alone, and stands at the beginning of an answer. `said` is a
+    message of text that may come before the calls; a call that ends the answer is `single`.
     """
 
     open: str
     between: str
     close: str
     call: ObjectCall | NamedCall
-    before: tuple[Tags, ...] = ()
+    said: Tags | None = None
     single: bool = False
 
 
@@ -97,6 +100,13 @@ class Markup(msgspec.Struct, frozen=True):
     named: Literal["", "harmony"] = ""
     learnt: bool = False
 
-    def has_begun_thinking(self, prompt: str) -> bool:
-        """Whether a prompt ends by opening the model's thinking."""
-        return self.think is not None and prompt.rstrip().endswith(self.think.open)
+    def begun(self, prompt: str) -> Begun:
+        """How far a prompt has gone into the answer."""
+        ending = prompt.rstrip()
+        if self.think is not None and ending.endswith(self.think.open):
+            return "thinking"
+        if self.text is not None and ending.endswith(self.text.open):
+            return "answer"
+        if self.think is not None and ending.endswith(self.think.close):
+            return "thought"
+        return ""

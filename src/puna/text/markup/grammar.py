@@ -1,7 +1,7 @@
 """A grammar that forces tool calls, as Lark for llguidance, by the literals of a model's markup."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 from puna.errors import BadConstraint
@@ -9,74 +9,55 @@ from puna.jobs import Tool
 from puna.text.markup.format import (
     GAP,
     Assignments,
+    Begun,
     Calls,
     JsonArguments,
+    Markup,
     NamedCall,
     ObjectCall,
     Parameters,
-    Tags,
 )
-from puna.text.markup.words import split
+from puna.text.markup.lark import Rules, TokenOf
+from puna.text.markup.opening import opened
 
-TokenOf = Callable[[str], int | None]
-
-_GAP = "/[A-Za-z0-9_.:-]{1,40}/"
-_ANY = "/(?s:.*)/"
 # What a schema asks beyond what can be constrained is left to the tool to check; white space is
 # what people write, not as much as a model likes to.
 _OPTIONS = {"coerce_one_of": True, "lenient": True, "whitespace_pattern": r"( |\n[ \t]{0,40})"}
 
 
-def calls_grammar(calls: Calls, tools: Sequence[Tool], *, parallel: bool, token_of: TokenOf) -> str:
-    """One call of these tools or, if parallel, one and more.
+def calls_grammar(
+    markup: Markup,
+    calls: Calls,
+    tools: Sequence[Tool],
+    *,
+    parallel: bool,
+    begun: Begun,
+    may_think: bool,
+    token_of: TokenOf,
+) -> str:
+    """One call of these tools or, if parallel, one and more; thought about, where that may be."""
+    rules = Rules(token_of)
+    rest = _Calls(calls, rules).rest(tools, parallel=parallel and not calls.single)
+    start = opened(rules, markup, begun, calls.open, rest, may_think=may_think, said=calls.said)
+    return rules.grammar(start)
 
-    `token_of` knows which words of the markup are tokens of their own in the vocabulary.
-    """
-    return _Grammar(calls, token_of).text(tools, parallel=parallel)
 
-
-class _Grammar:
-    def __init__(self, calls: Calls, token_of: TokenOf) -> None:
+class _Calls:
+    def __init__(self, calls: Calls, rules: Rules) -> None:
         self._calls = calls
-        self._token_of = token_of
-        self._rules: list[str] = []
+        self._rules = rules
 
-    def text(self, tools: Sequence[Tool], *, parallel: bool) -> str:
-        """All rules, the first of them `start`."""
-        names = [
-            self._rule(f"call_{number}", self._call(tool)) for number, tool in enumerate(tools)
-        ]
-        call = self._rule("call", " | ".join(names))
-        parallel = parallel and not self._calls.single
-        opening, closing = (self._literal(part) for part in (self._calls.open, self._calls.close))
-        before = [self._message(tags) for tags in self._calls.before]
-        if self._calls.between:
-            more = f"({self._literal(self._calls.between)} {call})*" if parallel else ""
-            start = f"{opening} {call} {more} {closing}"
-        else:
-            start = f"({opening} {call} {closing}){'+' if parallel else ''}"
-        return "\n".join([f"start: {' '.join([*before, start])}", *self._rules])
-
-    def _rule(self, name: str, body: str) -> str:
-        self._rules.append(f"{name}: {body}")
-        return name
-
-    def _message(self, tags: Tags) -> str:
-        """A message that may come, or not."""
-        return f"({self._literal(tags.open)} {self._free_text(tags.close)})?"
-
-    def _literal(self, literal: str) -> str:
-        """A literal, its tokens as tokens, its gaps as gaps."""
-        written: list[str] = []
-        for word in split(literal):
-            token = self._token_of(word)
-            if word == GAP:
-                written.append(_GAP)
-            elif token is not None:
-                written.append(f"<[{token}]>")
-            else:
-                written.append(json.dumps(word, ensure_ascii=False))
-        return " ".join(written)
+    def rest(self, tools: Sequence[Tool], *, parallel: bool) -> str:
+        """What stands behind the first call's opening, to the end."""
+        each = [self._rules.rule("tool", self._call(tool)) for tool in tools]
+        call = self._rules.rule("call", " | ".join(each))
+        between, close = self._calls.between, self._rules.literal(self._calls.close)
+        if between:
+            more = f"({self._rules.literal(between)} {call})*" if parallel else ""
+            return self._rules.rule("calls", f"{call} {more} {close}")
+        opening = self._rules.literal(self._calls.open)
+        more = f"({opening} {call} {close})*" if parallel else ""
+        return self._rules.rule("calls", f"{call} {close} {more}")
 
     def _call(self, tool: Tool) -> str:
         schema = {"type": "object", **tool.parameters}
@@ -92,7 +73,7 @@ class _Grammar:
                     }
                 )
             case NamedCall(name_close, arguments):
-                start = f"{json.dumps(tool.name)} {self._literal(name_close)}"
+                start = f"{json.dumps(tool.name)} {self._rules.literal(name_close)}"
                 return f"{start} {self._arguments(arguments, schema)}"
 
     def _arguments(
@@ -111,21 +92,12 @@ class _Grammar:
         is_string = schema.get("type") == "string" and "enum" not in schema
         close = form.key_close.replace(GAP, form.string_hint if is_string else _other(form))
         if is_string:
-            value = self._free_text(form.value_close)
+            value = self._rules.text_up_to(form.value_close)
         else:
-            value = f"({_choice(schema)}) {self._literal(form.value_close)}"
-        written = f"{self._literal(form.key_open)} {json.dumps(key)} {self._literal(close)} {value}"
+            value = f"({_choice(schema)}) {self._rules.literal(form.value_close)}"
+        before, behind = self._rules.literal(form.key_open), self._rules.literal(close)
+        written = f"{before} {json.dumps(key)} {behind} {value}"
         return written if needed else f"({written})?"
-
-    def _free_text(self, close: str) -> str:
-        """Text up to what closes it, and that."""
-        first, *rest = [word for word in split(close) if not word.isspace()]
-        following = self._literal("".join(rest))
-        if self._token_of(first) is not None:
-            return f"{_ANY} {self._literal(first)} {following}"
-        name = f"text_{len(self._rules)}"
-        self._rules.append(f"{name}[suffix={json.dumps(first, ensure_ascii=False)}]: {_ANY}")
-        return f"{name} {following}"
 
     def _assignments(self, form: Assignments, schema: dict[str, Any]) -> str:
         """Arguments in the schema's order, those first that are needed."""
@@ -139,12 +111,12 @@ class _Grammar:
         choices: list[str] = []
         for other in reversed(others):
             choices.append(f"{other} {rest}")
-            rest = self._rule(f"rest_{len(self._rules)}", f"({comma} {other})? {rest}")
+            rest = self._rules.rule("rest", f"({comma} {other})? {rest}")
         if needed:
             inner += f" {rest}"
         elif choices:
             inner = f"({' | '.join(choices)})?"
-        return f"{self._literal(form.open)} {inner} {self._literal(form.close)}"
+        return f"{self._rules.literal(form.open)} {inner} {self._rules.literal(form.close)}"
 
     def _assignment(self, form: Assignments, key: str, schema: dict[str, Any]) -> str:
         value = _json(schema)
@@ -152,7 +124,7 @@ class _Grammar:
             if form.quote == "'":
                 value = r"/'([^'\\\n]|\\.)*'/"
             elif len(form.quote) > 1:
-                value = f"{self._literal(form.quote)} {self._free_text(form.quote)}"
+                value = f"{self._rules.literal(form.quote)} {self._rules.text_up_to(form.quote)}"
         return f"{json.dumps(key)} {json.dumps(form.assign)} {value}"
 
 

@@ -6,7 +6,15 @@ a history. Each entry is known by a word in the template's source.
 
 from typing import Literal
 
-from puna.text.markup.format import Assignments, Calls, JsonArguments, NamedCall, ObjectCall, Tags
+from puna.text.markup.format import (
+    Assignments,
+    Calls,
+    JsonArguments,
+    Markup,
+    NamedCall,
+    ObjectCall,
+    Tags,
+)
 
 _HERMES = Calls("<tool_call>\n", "", "\n</tool_call>", ObjectCall())
 _GRANITE = Calls("<|tool_call|>[", ", ", "]", ObjectCall())
@@ -14,19 +22,23 @@ _LIQUID = Calls(
     "<|tool_call_start|>[", ", ", "]<|tool_call_end|>", NamedCall("", Assignments(quote='"'))
 )
 
-# Only for forcing a call: what an answer says, `harmony.py` reads. The token behind a call ends the
-# generation, so it closes nothing.
-_HARMONY_NEXT = "<|end|><|start|>assistant"
-HARMONY_CALLS = Calls(
-    "<|channel|>commentary to=functions.",
-    "",
-    "",
-    NamedCall(" <|constrain|>json<|message|>", JsonArguments()),
-    before=(
-        Tags("<|channel|>analysis<|message|>", _HARMONY_NEXT),
-        Tags("<|channel|>commentary<|message|>", _HARMONY_NEXT),
+# Only for forcing a call or an answer: what an answer says, `harmony.py` reads. The token behind a
+# call ends the generation, so it closes nothing.
+_HARMONY_NEXT = "<|end|><|start|>"
+HARMONY = Markup(
+    thinking=True,
+    think=Tags("assistant<|channel|>analysis<|message|>", _HARMONY_NEXT),
+    text=Tags("assistant<|channel|>final<|message|>", ""),
+    calls=Calls(
+        "assistant<|channel|>commentary to=functions.",
+        "",
+        "",
+        NamedCall(" <|constrain|>json<|message|>", JsonArguments()),
+        said=Tags("assistant<|channel|>commentary<|message|>", _HARMONY_NEXT),
+        single=True,
     ),
-    single=True,
+    lead="assistant",
+    named="harmony",
 )
 
 _CALLS = (

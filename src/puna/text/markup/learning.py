@@ -2,10 +2,12 @@
 
 import json
 
+from msgspec.structs import replace
+
 from puna.text.chat import ChatTemplate
 from puna.text.markup import words
 from puna.text.markup.format import Calls, Markup, Tags
-from puna.text.markup.known import HARMONY_CALLS, named_format, told_calls, told_text, told_thinking
+from puna.text.markup.known import HARMONY, named_format, told_calls, told_text, told_thinking
 from puna.text.markup.learning_answer import lesson_of
 from puna.text.markup.learning_calls import learnt_calls
 from puna.text.markup.parser import Parser
@@ -19,9 +21,8 @@ def learn(template: ChatTemplate) -> Markup:
     This renders some twenty small conversations; the result is worth keeping.
     """
     shape = template.shape
-    named = named_format(template.source)
-    if named:
-        return Markup(tools=shape.tools, thinking=True, calls=HARMONY_CALLS, named=named)
+    if named_format(template.source) == "harmony":
+        return replace(HARMONY, tools=shape.tools)
     rehearsal = Rehearsal(template)
     lesson = lesson_of(rehearsal)
     think = lesson.think or told_thinking(template.source)

@@ -9,18 +9,16 @@ from collections.abc import Sequence
 
 from puna.jobs import Tool
 from puna.text.markup.calls import CallReader
-from puna.text.markup.format import Markup
+from puna.text.markup.format import Begun, Markup
 from puna.text.markup.harmony import Harmony
 from puna.text.markup.pieces import Piece, Tray
 from puna.text.markup.source import Source, Steps, overlap, without_space, words_of
 
 
 class Parser:
-    """Parses one answer. `started_thinking` says that the prompt has opened thinking already."""
+    """Parses one answer. `begun` says what the prompt has opened of it already."""
 
-    def __init__(
-        self, markup: Markup, *, tools: Sequence[Tool] = (), started_thinking: bool = False
-    ) -> None:
+    def __init__(self, markup: Markup, *, tools: Sequence[Tool] = (), begun: Begun = "") -> None:
         self._source = Source()
         self._tray = Tray()
         match markup.named:
@@ -28,9 +26,9 @@ class Parser:
                 self._steps = Harmony(self._source, self._tray).steps()
             case "":
                 answer = _Answer(self._source, self._tray, markup, tools)
-                self._steps = answer.steps(started_thinking=started_thinking)
+                self._steps = answer.steps(started_thinking=begun == "thinking")
+                self._source.feed("" if begun else markup.lead)
         self._finished = False
-        self._source.feed("" if started_thinking else markup.lead)
 
     def push(self, text: str) -> list[Piece]:
         """What is decided, now that this text has come."""

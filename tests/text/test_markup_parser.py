@@ -5,10 +5,12 @@ import re
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from puna.text.markup.format import (
     Begun,
     Calls,
+    Elements,
     JsonArguments,
     Markup,
     NamedCall,
@@ -24,6 +26,15 @@ from .answers import KINDS, THINK, TOOLS, Answer, Kind, answer_in, answers, cut,
 TAGGED = KINDS["an object in tags"].markup
 BARE = Markup(calls=Calls("", "", "", ObjectCall("name", "parameters")))
 BARE_NAME = Markup(calls=Calls("", "", "", NamedCall("\n", JsonArguments())))
+ELEMENTS = Markup(
+    think=THINK,
+    calls=Calls(
+        "]<]ns[>[<tool_call>]<]ns[>[",
+        "",
+        "]<]ns[>[</tool_call>",
+        NamedCall("]<]ns[>[<is>", Elements("]<]ns[>[<", ">", "]<]ns[>[</", ">")),
+    ),
+)
 SECTION = KINDS["the name apart"].markup
 PARAMETERS = KINDS["parameters"].markup
 
@@ -52,6 +63,7 @@ FRAGMENTS = [
     "</arg_value>", "<|call>", "call:", "<call|>", '<|"|>', "{", "}", "[", "]", "(", ")", '"', "'",
     ",", ":", "=", ">", "\n", " ", '"name"', '"arguments"', '"look_up"', "look_up", "text", "tree",
     '{"name": "look_up", "arguments": {', "1", "true", "None", "\\", "é", "🦙", "<", "<t",
+    "]<]ns[>[", "<is>", "<item>", "<text>", "</text>", "</item>", "</",
     "<|channel|>", "<|message|>", "analysis", "to=functions.go", "final", " w1 ", " w2 ", " w3 ",
 ]  # fmt: skip
 noise = st.lists(st.sampled_from(FRAGMENTS), max_size=25).map("".join)
@@ -59,6 +71,7 @@ ALL_MARKUPS = {name: kind.markup for name, kind in KINDS.items()} | {
     "bare": BARE,
     "a bare name": BARE_NAME,
     "Harmony": HARMONY,
+    "elements": ELEMENTS,
 }
 
 
@@ -207,6 +220,21 @@ def test_nesting_without_end_is_given_up() -> None:
     found = answer_in(parsed(TAGGED, [text]))
     assert found.ended == 0
     assert found.calls[0][1] + found.text == text.partition('"arguments": ')[2]
+
+
+def test_an_answer_that_begins_by_the_end_of_thinking_has_none() -> None:
+    for text in ("</think>\n\nYes.", "</think>Yes."):
+        assert parsed(TAGGED, list(text)) == [Text("Yes.")]
+    assert parsed(TAGGED, list("</thinking>")) == [Text("</thinking>")]
+    assert parsed(TAGGED, ["Yes. </think> is a word."]) == [Text("Yes. </think> is a word.")]
+
+
+def test_a_word_that_begins_within_a_longer_one_does_not_hide_it() -> None:
+    markup = replace(ELEMENTS, ending="[stop[")
+    text = "Yes.]<]ns[>[<tool_call>]<]ns[>[go]<]ns[>[<is>]<]ns[>[</tool_call>"
+    for pieces in ([text], list(text)):
+        assert answer_in(parsed(markup, pieces)) == Answer("", "Yes.", (("go", {}),), 1)
+    assert parsed(markup, list("Yes.[stop[")) == [Text("Yes.")]
 
 
 def test_words_that_end_a_turn_are_not_text() -> None:

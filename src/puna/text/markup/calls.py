@@ -5,9 +5,11 @@ from collections.abc import Sequence
 
 from puna.jobs import Tool
 from puna.text.markup import json_text
+from puna.text.markup.elements import ElementReader
 from puna.text.markup.format import (
     Assignments,
     Calls,
+    Elements,
     JsonArguments,
     NamedCall,
     ObjectCall,
@@ -15,6 +17,7 @@ from puna.text.markup.format import (
 )
 from puna.text.markup.parameters import ParameterReader
 from puna.text.markup.pieces import Tray
+from puna.text.markup.schemas import schema_of
 from puna.text.markup.source import Source, Steps, words_of
 from puna.text.markup.values import Loose
 
@@ -39,10 +42,13 @@ class CallReader:
         self._started = False
         self._name_signs = frozenset("".join(self._tools)) | frozenset("_-.")
         self._name_close: tuple[str, ...] = ()
+        follows = tuple(words for words in (self._close, self._between) if words)
         match calls.call:
             case NamedCall(name_close, Parameters() as written):
-                follows = tuple(words for words in (self._close, self._between) if words)
                 self._parameters = ParameterReader(source, self._write, written, follows)
+                self._name_close = words_of(name_close)
+            case NamedCall(name_close, Elements() as written):
+                self._elements = ElementReader(source, self._write, written, follows)
                 self._name_close = words_of(name_close)
             case NamedCall(name_close, _):
                 self._name_close = words_of(name_close)
@@ -91,6 +97,9 @@ class CallReader:
                         return self._start(name) and (
                             yield from self._parameters.read(self._tools, name)
                         )
+                    case Elements():
+                        schema = schema_of(self._tools.get(name))
+                        return self._start(name) and (yield from self._elements.read(schema))
                     case Assignments():
                         return (yield from self._assignments(name, arguments))
 

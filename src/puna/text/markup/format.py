@@ -47,6 +47,19 @@ class Parameters(msgspec.Struct, frozen=True, tag="parameters"):
     cdata: bool = False
 
 
+class Elements(msgspec.Struct, frozen=True, tag="elements"):
+    """The arguments are elements named by their keys, inner ones too, and a list's `item`s.
+
+    `open`, a name and `assign` stand before a value, `leave`, the name and `close` behind it.
+    """
+
+    open: str
+    assign: str
+    leave: str
+    close: str
+    item: str = "item"
+
+
 class Assignments(msgspec.Struct, frozen=True, tag="assignments"):
     """The arguments are assignments, as in a Python call: `(key=value, …)`."""
 
@@ -57,11 +70,14 @@ class Assignments(msgspec.Struct, frozen=True, tag="assignments"):
     comma: str = ", "
 
 
+Arguments = JsonArguments | Parameters | Elements | Assignments
+
+
 class NamedCall(msgspec.Struct, frozen=True, tag="named"):
     """A call is its name, a literal, and its arguments."""
 
     name_close: str
-    arguments: JsonArguments | Parameters | Assignments
+    arguments: Arguments
 
 
 class Calls(msgspec.Struct, frozen=True):

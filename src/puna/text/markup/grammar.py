@@ -8,9 +8,11 @@ from puna.errors import BadConstraint
 from puna.jobs import Tool
 from puna.text.markup.format import (
     GAP,
+    Arguments,
     Assignments,
     Begun,
     Calls,
+    Elements,
     JsonArguments,
     Markup,
     NamedCall,
@@ -23,6 +25,9 @@ from puna.text.markup.opening import opened
 # What a schema asks beyond what can be constrained is left to the tool to check; white space is
 # what people write, not as much as a model likes to.
 _OPTIONS = {"coerce_one_of": True, "lenient": True, "whitespace_pattern": r"( |\n[ \t]{0,40})"}
+
+# So deep are elements in elements asked for; what is below them, as JSON.
+_DEEPEST = 6
 
 
 def calls_grammar(
@@ -76,17 +81,39 @@ class _Calls:
                 start = f"{json.dumps(tool.name)} {self._rules.literal(name_close)}"
                 return f"{start} {self._arguments(arguments, schema)}"
 
-    def _arguments(
-        self, form: JsonArguments | Parameters | Assignments, schema: dict[str, Any]
-    ) -> str:
+    def _arguments(self, form: Arguments, schema: dict[str, Any]) -> str:
         match form:
             case JsonArguments():
                 return _json(schema)
             case Parameters():
                 given = [self._parameter(form, *each) for each in _properties(schema)]
                 return " ".join(given)
+            case Elements():
+                return self._elements(form, schema)
             case Assignments():
                 return self._assignments(form, schema)
+
+    def _elements(self, form: Elements, schema: dict[str, Any], depth: int = 0) -> str:
+        return " ".join(
+            self._element(form, key, each, depth) + ("" if needed else "?")
+            for key, each, needed in _properties(schema)
+        )
+
+    def _element(self, form: Elements, name: str, schema: dict[str, Any], depth: int) -> str:
+        """An element, and those within it as deep as it is worth it; below them is JSON."""
+        opening = self._rules.literal(f"{form.open}{name}{form.assign}")
+        closing = f"{form.leave}{name}{form.close}"
+        kind = schema.get("type") if depth < _DEEPEST else None
+        if kind == "string" and "enum" not in schema:
+            return f"({opening} {self._rules.text_up_to(closing)})"
+        if kind == "object" and schema.get("properties"):
+            inner = self._elements(form, schema, depth + 1)
+        elif kind == "array" and isinstance(schema.get("items"), dict):
+            items = {**schema["items"], **_definitions(schema)}
+            inner = f"{self._element(form, form.item, items, depth + 1)}*"
+        else:
+            inner = f"({_choice(schema)})"
+        return f"({opening} {inner} {self._rules.literal(closing)})"
 
     def _parameter(self, form: Parameters, key: str, schema: dict[str, Any], needed: bool) -> str:
         is_string = schema.get("type") == "string" and "enum" not in schema

@@ -4,11 +4,14 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from puna.text.markup import words
 from puna.text.markup.format import (
     GAP,
     Assignments,
     Calls,
+    Elements,
     JsonArguments,
     NamedCall,
     ObjectCall,
@@ -16,6 +19,7 @@ from puna.text.markup.format import (
     Tags,
 )
 from puna.text.markup.rehearsal import (
+    ITEM,
     KEYS,
     NAMES,
     NUMBER,
@@ -161,6 +165,9 @@ def _apart(turn: str, at: int, name: str, arguments: dict[str, Any]) -> _Call | 
         pieces.append(turn[place:found])
         place = found + len(sentinel)
     head, assign, between = pieces[:3]
+    if (written := _elements(pieces, list(arguments))) is not None:
+        end = place + len(f"{written.leave}{list(arguments)[-1]}{written.close}")
+        return _Call(at, end, NamedCall(head.removesuffix(written.open), written))
     if pieces[1::2] != [assign] * 3 or pieces[2::2] != [between] * 2:
         return None
     opening = head.strip()
@@ -179,6 +186,19 @@ def _apart(turn: str, at: int, name: str, arguments: dict[str, Any]) -> _Call | 
         return None
     form = Parameters(key_open, assign, value_close)
     return _Call(at, place + len(value_close), NamedCall(head.removesuffix(key_open), form))
+
+
+def _elements(pieces: list[str], keys: list[str]) -> Elements | None:
+    """Arguments of which each is closed under its own name."""
+    head, assign = pieces[:2]
+    behind = {piece.replace(key, GAP) for piece, key in zip(pieces[2::2], keys, strict=False)}
+    if len(behind) != 1 or set(pieces[1::2]) != {assign}:
+        return None
+    leave, named, rest = behind.pop().partition(GAP)
+    opening = words.common_end(head, rest)
+    if not (named and leave.strip() and assign.strip() and opening.strip()):
+        return None
+    return Elements(opening, assign, leave, rest.removesuffix(opening))
 
 
 def _with_other_value(rehearsal: Rehearsal, value: object) -> str:
@@ -204,6 +224,11 @@ def _with_details(rehearsal: Rehearsal, form: ObjectCall | NamedCall) -> ObjectC
                 name_close,
                 Parameters(written.key_open, literal, written.value_close, hint, cdata),
             )
+        case NamedCall(name_close, Elements() as written):
+            turn = _with_other_value(rehearsal, [ITEM])
+            opened = turn.rpartition(ITEM)[0].removesuffix(written.assign)
+            item = opened.rpartition(written.open)[2]
+            return NamedCall(name_close, replace(written, item=item) if item else written)
         case _:
             return form
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from puna.jobs import Tool
 from puna.text.markup.format import GAP, Parameters
 from puna.text.markup.json_text import Write
+from puna.text.markup.schemas import of_key, schema_of, types_in
 from puna.text.markup.source import Source, Steps, overlap, words_of
-from puna.text.markup.values import as_json, quoted, types_of
+from puna.text.markup.values import as_json, quoted
 
 _LONGEST_KEY = 256
 
@@ -50,7 +51,7 @@ class ParameterReader:
             source.commit()
             self._write(f'{", " if keys else ""}"{quoted(key)}": ')
             keys.add(key)
-            types = types_of(tools, name, key)
+            types = types_in(of_key(schema_of(tools.get(name)), key))
             is_string = hint == self._hint if hint else types == frozenset({"string"})
             close = self._value_close
             if self._cdata and (yield from source.word("<![CDATA[")):

@@ -78,13 +78,16 @@ class _Answer:
         source = self._source
         if started_thinking and self._think_close:
             yield from self._thinking()
+        elif self._think_close:
+            yield from self._no_thinking()
         if self._calls and not self._calls_open:
             yield from self._bare(self._calls)
         while not source.exhausted:
             ahead = source.ahead()
             found = self._anchor.search(ahead)
-            if found is None:
-                decided = len(ahead) if source.ended else _decided(ahead, self._anchors)
+            decided = len(ahead) if source.ended else _decided(ahead, self._anchors)
+            # A longer word may have begun before this one, which is then a part of it.
+            if found is None or found.start() > decided:
                 self._tray.text(source.up_to(source.at + decided))
                 source.commit()
                 if not source.exhausted:
@@ -125,6 +128,16 @@ class _Answer:
         if words == self._calls_open and self._calls:
             return (yield from self._calls.read())
         return True
+
+    def _no_thinking(self) -> Steps[None]:
+        """Go past what closes thinking where an answer begins by it: nothing was thought."""
+        source = self._source
+        first, *rest = self._think_close
+        if (yield from source.word(first)) and (yield from source.match(tuple(rest))):
+            yield from source.skip_space()
+            source.commit()
+        else:
+            source.at = source.kept
 
     def _bare(self, calls: CallReader) -> Steps[None]:
         """Read a call that no literal opens, if the answer begins with one."""

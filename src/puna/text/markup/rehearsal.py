@@ -17,6 +17,7 @@ NAMES = ("punatoola", "punatoolb", "punatoolc")
 IDS = ("punaid00a", "punaid00b", "punaid00c")
 KEYS = ("punakeyx", "punakeyy", "punakeyz")
 NUMBER = 424242
+ITEM = "PUNAITEM"
 
 TOOLS = tuple(
     Tool(

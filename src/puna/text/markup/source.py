@@ -10,19 +10,18 @@ from collections.abc import Generator
 from typing import TypeVar
 
 from puna.text.markup.format import GAP
+from puna.text.markup.words import split
 
 T = TypeVar("T")
 Steps = Generator[None, None, T]
 
-# Literals are matched word by word, with any whitespace, or none, between the words.
-_WORDS = re.compile(r"\0|<[^<>\s\0]*>?|\[[^\[\]\s\0]*\]|[^\s<\[\0]+|.")
 _LONGEST_GAP = 200
 _LONGEST_SPACE = 200
 
 
 def words_of(literal: str) -> tuple[str, ...]:
-    """A literal's words: tags, gaps, and whatever stands between."""
-    return tuple(word for word in _WORDS.findall(literal) if not word.isspace())
+    """A literal's words: they are matched with any whitespace, or none, between them."""
+    return tuple(word for word in split(literal) if not word.isspace())
 
 
 def without_space(text: str) -> int:

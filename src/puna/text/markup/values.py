@@ -5,11 +5,9 @@ Python's literals, and notations near them; and texts whose type only a tool's s
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Any, cast
 
-from puna.jobs import Tool
 from puna.text.markup.json_text import Write, scalar
+from puna.text.markup.schemas import type_of
 from puna.text.markup.source import Source, Steps
 
 _WORDS = {
@@ -184,61 +182,13 @@ class Loose:
         return (yield from scalar(self._source, self._write))
 
 
-def types_of(tools: Mapping[str, Tool], name: str, key: str) -> frozenset[str]:
-    """The JSON types that a tool's schema allows for an argument; empty where it does not say."""
-    tool = tools.get(name)
-    if tool is None:
-        return frozenset()
-    properties: Any = tool.parameters.get("properties")
-    return _types(properties.get(key) if isinstance(properties, dict) else None)  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
-
-
-def _types(schema: Any, depth: int = 0) -> frozenset[str]:
-    if not isinstance(schema, dict) or depth > 8:
-        return frozenset()
-    described = cast("dict[str, Any]", schema)
-    found: set[str] = set()
-    kind = described.get("type")
-    if isinstance(kind, str):
-        found.add(kind)
-    elif isinstance(kind, list):
-        found.update(each for each in cast("list[Any]", kind) if isinstance(each, str))
-    for choice in ("anyOf", "oneOf", "allOf"):
-        options = described.get(choice)
-        if isinstance(options, list):
-            for option in cast("list[Any]", options):
-                found |= _types(option, depth + 1)
-    values = described.get("enum")
-    if not found and isinstance(values, list):
-        found.update(_type_name(each) for each in cast("list[Any]", values))
-    return frozenset(found)
-
-
-def _type_name(value: object) -> str:
-    match value:
-        case bool():
-            return "boolean"
-        case None:
-            return "null"
-        case str():
-            return "string"
-        case int():
-            return "integer"
-        case float():
-            return "number"
-        case list():
-            return "array"
-        case _:
-            return "object"
-
-
 def as_json(text: str, types: frozenset[str]) -> str:
     """The JSON of a value that is written without quotes, by what its schema allows."""
     stripped = text.strip()
     notation = _notation(stripped)
     if notation is None:
         return json.dumps(text, ensure_ascii=False)
-    kind = _type_name(json.loads(notation))
+    kind = type_of(json.loads(notation))
     allowed = kind in types or (kind == "integer" and "number" in types)
     if kind == "string" or ("string" in types and not allowed):
         return json.dumps(text, ensure_ascii=False)

@@ -5,7 +5,11 @@ from collections.abc import Sequence
 
 from puna.text.markup.format import GAP
 
-_WORDS = re.compile(r"\s+|\0|<[^<>\s\0]*>?|\[[^\[\]\s\0]*\]|[^\s<\[\0]+|.")
+# Tags, words in brackets, MiniMax's separator (`]<]name[>[`), and what stands between them.
+_SEPARATOR = r"\]<\][^\s\[\]<>\0]*\[>\["
+_WORDS = re.compile(
+    rf"\s+|\0|{_SEPARATOR}|<[^<>\s\0]*>?|\[[^\[\]\s\0]*\]|(?:(?!{_SEPARATOR})[^\s<\[\0])+|."
+)
 # A gap takes in whole words: `true` and `false` have nothing in common.
 _ALPHANUMERIC_END = re.compile(r"[^\W_]+$")
 _ALPHANUMERIC_START = re.compile(r"^[^\W_]+")

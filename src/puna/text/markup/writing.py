@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from puna.jobs import Message, TextPart, ToolCall
 from puna.text.markup.format import (
+    Arguments,
     Assignments,
     Calls,
+    Elements,
     JsonArguments,
     NamedCall,
     ObjectCall,
@@ -44,18 +46,32 @@ def _call(call: ToolCall, form: ObjectCall | NamedCall) -> str:
             return call.name + name_close + _arguments(call.arguments, arguments)
 
 
-def _arguments(given: dict[str, Any], form: JsonArguments | Parameters | Assignments) -> str:
+def _arguments(given: dict[str, Any], form: Arguments) -> str:
     match form:
         case JsonArguments():
             return _json(given)
         case Assignments():
             inner = form.comma.join(f"{key}{form.assign}{each!r}" for key, each in given.items())
             return form.open + inner + form.close
+        case Elements():
+            return "".join(_element(form, key, each) for key, each in given.items())
         case Parameters():
             return "".join(
                 form.key_open + key + form.key_close + _bare(each) + form.value_close
                 for key, each in given.items()
             )
+
+
+def _element(form: Elements, name: str, value: Any) -> str:
+    match value:
+        case dict():
+            inner = _arguments(cast("dict[str, Any]", value), form)
+        case list():
+            items = cast("list[Any]", value)
+            inner = "".join(_element(form, form.item, each) for each in items)
+        case _:
+            inner = _bare(value)
+    return f"{form.open}{name}{form.assign}{inner}{form.leave}{name}{form.close}"
 
 
 def _bare(value: Any) -> str:

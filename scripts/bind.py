@@ -79,7 +79,8 @@ llama_model_is_diffusion llama_model_rope_type
 llama_adapter_lora_init llama_adapter_lora_free llama_set_adapters_lora
 llama_memory_clear llama_memory_seq_rm llama_memory_seq_cp llama_memory_seq_add
 llama_memory_seq_pos_min llama_memory_seq_pos_max llama_memory_can_shift
-llama_state_seq_get_size llama_state_seq_get_data llama_state_seq_set_data
+llama_state_seq_get_size llama_state_seq_get_size_ext llama_state_seq_get_data
+llama_state_seq_set_data
 llama_batch_init llama_batch_free llama_decode llama_encode
 llama_set_n_threads llama_set_causal_attn llama_set_embeddings llama_set_abort_callback
 llama_synchronize llama_get_logits llama_get_logits_ith llama_get_causal_attn
@@ -125,6 +126,7 @@ VALUES = {
     "llama_pos": ("C.c_int32", "int"),
     "llama_token": ("C.c_int32", "int"),
     "llama_seq_id": ("C.c_int32", "int"),
+    "llama_state_seq_flags": ("C.c_uint32", "int"),
 }
 ADDRESS = ("C.c_void_p", "int | None")
 

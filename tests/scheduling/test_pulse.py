@@ -35,3 +35,12 @@ def test_words_without_steps_are_no_progress_while_there_is_work() -> None:
     waits = [pulse.look(runner(number, running=1, steps=7), 1.0) for number in range(4)]
     assert waits == [0, 1, 2, 3]
     assert pulse.look(runner(9, running=1, steps=8), 1.0) == 0
+
+
+def test_laying_out_a_cache_anew_is_progress_but_silence_meanwhile_is_none() -> None:
+    pulse = Pulse()
+    for number in range(100):
+        assert pulse.look(runner(number, running=1, steps=7, laying_out=True), 1.0) == 0
+    waits = [pulse.look(runner(99, running=1, steps=7, laying_out=True), 1.0) for _ in range(3)]
+    assert waits == [1, 2, 3]
+    assert pulse.look(runner(100, running=1, steps=7), 1.0) == 1

@@ -10,6 +10,7 @@ from itertools import count
 
 from puna.engine.cells import Cells
 from puna.engine.context import Context
+from puna.engine.layout import Layout
 from puna.engine.pictures import cut_before
 from puna.engine.prefixes import Prefixes, shared_length
 
@@ -27,17 +28,68 @@ class Cache:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self.cells = Cells(context.cells, pooled=context.pooled)
+        self.cells = self._no_cells()
         self._prefixes = Prefixes()
         self._empty = list(range(context.slots))[::-1]
         self._live: dict[int, Hashable] = {}
         self._kept: dict[int, int] = {}
         self._clock = count()
+        # Whether it is just being laid out anew, which takes as long as it took to load.
+        self.laying_out = False
 
     @property
     def slots_free(self) -> int:
         """How many more sequences could run, for slots alone."""
         return len(self._empty) + len(self._kept)
+
+    def outgrown_by(self, tokens: int) -> bool:
+        """Whether so many tokens of one sequence need the cache to lie as it was placed."""
+        return tokens > self._context.layout.cells and self._context.layout != self._context.placed
+
+    @property
+    def may_begin_anew(self) -> bool:
+        """Whether all that is kept could lie as it did at the beginning, which it does not."""
+        begun = self._context.begun
+        return self._context.layout != begun and all(
+            self.cells.length(slot) <= begun.cells for slot in self._kept
+        )
+
+    def outgrow(self, room: int) -> None:
+        """Lie as was placed from now on: see `_move`."""
+        self._move(self._context.placed, room)
+
+    def begin_anew(self, room: int) -> None:
+        """Lie as at the beginning: see `_move`."""
+        self._move(self._context.begun, room)
+
+    def _move(self, layout: Layout, room: int) -> None:
+        """Lay the cells out anew. Slots that can't be put aside in so many bytes hold nothing then.
+
+        Live slots go first, then the kept ones that were used last.
+        """
+        kept = sorted(self._kept, key=self._kept.__getitem__, reverse=True)
+        aside = dict[int, tuple[bytes, int]]()
+        for slot in [*self._live, *kept]:
+            if room > 0 and (length := self.cells.length(slot)):
+                aside[slot] = self.save(slot), length
+                room -= len(aside[slot][0])
+        self.laying_out = True
+        try:
+            self._context.lay_out(layout)
+        finally:
+            self.laying_out = False
+        self.cells = self._no_cells()
+        for slot in [*self._live, *kept]:
+            if self.restore(slot, *aside.pop(slot, (b"", 0))):
+                continue
+            self._prefixes.drop(slot)
+            if slot in self._kept:
+                del self._kept[slot]
+                self._empty.append(slot)
+
+    def _no_cells(self) -> Cells:
+        layout, placed = self._context.layout, self._context.placed
+        return Cells(placed.total, pooled=layout.pooled)
 
     def admit(
         self, space: Hashable, tokens: Sequence[int], spare: int, saved: int = 0
@@ -71,6 +123,10 @@ class Cache:
             return Seat(slot, 0)
         self.cells.share(source, slot, length)
         return Seat(slot, length)
+
+    def room_to_guess(self, sequences: int) -> int:
+        """How many tokens may be guessed for so many, so that nobody's place is lost for them."""
+        return self.cells.free - 2 * sequences if self.cells.pooled else self._context.batch
 
     def forget_one(self) -> bool:
         """Let go of the kept slot that was unused longest; False where there is none."""

@@ -10,10 +10,11 @@ import numpy as np
 
 from puna.engine import abi
 from puna.engine.batches import Batch, Floats, Span, VectorBatch
-from puna.engine.layout import is_pooled, laid_out
+from puna.engine.layout import Layout, laid_out, placed
 from puna.engine.model import Model
 from puna.engine.pictures import Picture
 from puna.engine.positions import Positions, Stretch
+from puna.engine.states import HEAD, Parts, freed, laid
 from puna.engine.threads import Threads
 from puna.errors import EngineFailed, LoadFailed
 from puna.protocol import Placement
@@ -22,6 +23,8 @@ from puna.protocol import Placement
 EXTRA_OUTPUTS = 64
 # So many places of the library's are remembered at once.
 VIEWS = 512
+# Of a state, only what comes second: a sliding window's cache, or recurrent states.
+PARTIAL_ONLY = 1
 
 
 class Outcome(IntEnum):
@@ -35,7 +38,8 @@ class Outcome(IntEnum):
 class Context:
     """One KV cache over a model's weights.
 
-    With `pooling` it is for embedding: its outputs are one vector for each sequence.
+    With `pooling` it is for embedding: its outputs are one vector for each sequence. It lies as it
+    was placed, unless it begins in another layout, in the memory of the first.
     """
 
     def __init__(
@@ -43,41 +47,60 @@ class Context:
         model: Model,
         placement: Placement,
         *,
+        begin: Layout | None = None,
         pooling: abi.LlamaPoolingType | None = None,
         adapters: tuple[tuple[int, float], ...] = (),
     ) -> None:
         self.model = model
         self._call = model.library.call
+        self._placement = placement
+        self._pooling = pooling
         self.outputs_max = min(placement.batch, placement.sequences + EXTRA_OUTPUTS)
-        self.pooled = is_pooled(model, placement)
-        outputs = self.outputs_max if pooling is None else 0
-        params = laid_out(model, placement, pooled=self.pooled, outputs=outputs, pooling=pooling)
+        self.placed = placed(model, placement)
+        self.begun = begin or self.placed
+        self.length = min(self.placed.cells, model.context_train or self.placed.cells)
+        self.slots = placement.sequences
+        self.batch = placement.batch
+        self._slides = model.window > 0
+        self._parts = Parts(first=model.has_cells, second=not model.recurrent)
+        self._batch = Batch(placement.batch)
         # A C function that reads one byte: libc's strlen, so that no step waits for the GIL.
         self._abort = C.create_string_buffer(2)
+        self._adapters: tuple[tuple[int, float], ...] = ()
+        self._make(self.begun)
+        self.adapters(adapters)
+
+    def _make(self, layout: Layout) -> None:
+        outputs = self.outputs_max if self._pooling is None else 0
+        params = laid_out(
+            self.model, self._placement, layout, outputs=outputs, pooling=self._pooling
+        )
         params.abort_callback = C.cast(C.CDLL(None).strlen, C.c_void_p).value
         params.abort_callback_data = C.addressof(self._abort)
-        self._pointer: int | None = self._call.llama_init_from_model(model.pointer, params)
+        self._pointer: int | None = self._call.llama_init_from_model(self.model.pointer, params)
         if not self._pointer:
             raise LoadFailed(
                 "The engine could not make a context.",
                 "It may need more memory than there is; ask for a shorter context.",
             )
-        self._threads = Threads(model.library, self._pointer, params.n_threads)
-        self._memory = self._call.llama_get_memory(self._pointer)
-        length: int = self._call.llama_n_ctx_seq(self._pointer)
-        self.length = min(length, model.context_train or length)
-        self.cells: int = self._call.llama_n_ctx(self._pointer)
-        self.slots: int = self._call.llama_n_seq_max(self._pointer)
-        self._slides = model.window > 0
-        self._batch = Batch(placement.batch)
+        self.layout = layout
+        self._threads = Threads(self.model.library, self._pointer, params.n_threads)
+        self._memory: int | None = self._call.llama_get_memory(self._pointer)
         self._rows: list[int] = []
         self._views: dict[tuple[int, int], Floats] = {}
         self._positions = Positions()
         # Between streams the library copies at the next step only, so until then the target's
         # cells are not there to be read, nor may the source's be written by hand.
         self._copying: set[int] = set()
-        self.batch = placement.batch
-        self._adapters: tuple[tuple[int, float], ...] = ()
+
+    def lay_out(self, layout: Layout) -> None:
+        """Make the cache anew, with nothing in it, in a layout that takes no more than as placed.
+
+        The old one is freed before that: there was memory for one.
+        """
+        adapters, self._adapters = self._adapters, ()
+        self.close()
+        self._make(layout)
         self.adapters(adapters)
 
     @property
@@ -91,7 +114,7 @@ class Context:
         """Free the cache."""
         if self._pointer is not None:
             self._call.llama_free(self._pointer)
-            self._pointer = None
+            self._pointer = self._memory = None
             self._threads.close()
 
     def adapters(self, adapters: tuple[tuple[int, float], ...]) -> None:
@@ -201,12 +224,12 @@ class Context:
         False where the library cannot, and then `target` is empty.
         """
         # Between streams only whole sequences can be copied, so the rest is cut off afterwards.
-        whole = not self.pooled or self.model.recurrent
+        whole = not self.layout.pooled or self.model.recurrent
         end = -1 if whole else self._positions.of(source, length)
         self._call.llama_memory_seq_cp(self._memory, source, target, -1, end)
         self._positions.copy(source, target, length)
         # It is copied even where the target is emptied again, over whatever is there by then.
-        if not self.pooled:
+        if not self.layout.pooled:
             self._copying |= {source, target}
         if self._holds(target, length):
             return True
@@ -245,19 +268,22 @@ class Context:
         )
 
     def save(self, slot: int) -> bytes:
-        """The cache of a sequence as bytes; empty while it cannot be read."""
+        """The cache of a sequence as bytes, for any layout; empty while it cannot be read."""
         if slot in self._copying:
             return b""
         size = self._call.llama_state_seq_get_size(self.pointer, slot)
+        part = self._call.llama_state_seq_get_size_ext(self.pointer, slot, PARTIAL_ONLY)
         buffer = (C.c_uint8 * size)()
         written = self._call.llama_state_seq_get_data(self.pointer, buffer, size, slot)
-        return self._positions.pack(slot) + bytes(memoryview(buffer)[:written])
+        state, second = memoryview(buffer)[:written], part - HEAD if part < size else 0
+        free = freed(state, second, self._parts, self.layout.streams, slot)
+        return self._positions.pack(slot) + free if free else b""
 
     def restore(self, slot: int, state: bytes) -> bool:
         """Bring back what `save` gave, into an empty sequence; False where that cannot be."""
         if slot in self._copying or not state:
             return False
-        state = self._positions.unpack(slot, state)
+        state = laid(self._positions.unpack(slot, state), self._parts, self.layout.streams)
         if self._call.llama_state_seq_set_data(self.pointer, state, len(state), slot):
             return True
         self.clear(slot)

@@ -98,6 +98,7 @@ class Engine:
             cells_used=cells.used,
             cells_total=cells.total,
             steps=self.steps,
+            laying_out=self._cache.laying_out,
         )
 
     def _abort_for(self, key: str | None) -> None:
@@ -125,6 +126,8 @@ class Engine:
         self.roster.admit()
         self._step()
         self._outputs.flush()
+        if self._commands.empty() and not self._closing:
+            self.roster.rest()
 
     def _take_commands(self) -> None:
         if self._waits:
@@ -213,7 +216,12 @@ class Engine:
         shares = plan(able, self._tempo, self._context.batch, self._context.outputs_max)
         if all(share.sequence.started for share in shares) and not self._recurrent:
             cost = self._tempo.draft_cost(len(shares))
-            shares = self._drawing.drafted(shares, cost, self._room_to_guess(shares))
+            room = self._context.batch - sum(share.tokens for share in shares)
+            room = min(room, self._cache.room_to_guess(len(shares)))
+            shares = self._drawing.drafted(shares, cost, room)
+        if any(self._cache.outgrown_by(share.reach) for share in shares):
+            self.roster.outgrow()
+            return []
         shares.sort(key=lambda share: share.sequence.entitlement)
         for share in shares:
             sequence = share.sequence
@@ -221,12 +229,6 @@ class Engine:
             while sequence.slot >= 0 and not self._cache.grow(sequence.slot, need):
                 self._make_way(sequence)
         return [share for share in shares if share.sequence.slot >= 0]
-
-    def _room_to_guess(self, shares: list[Share]) -> int:
-        """Guesses never cost anybody a place in the cache, nor the step its size."""
-        room = self._context.batch - sum(share.tokens for share in shares)
-        cells = self._cache.cells
-        return min(room, cells.free - 2 * len(shares)) if cells.pooled else room
 
     def _make_way(self, sequence: Sequence) -> None:
         if len(self.roster.running) > 1:

@@ -1,4 +1,6 @@
-"""How a context lies in memory: the library's parameters for a placement."""
+"""How a context lies in memory: streams or a pool, and the library's parameters for a placement."""
+
+from dataclasses import dataclass
 
 from puna.engine import abi
 from puna.engine.model import Model
@@ -11,28 +13,67 @@ STREAMS_PART = 0.25
 CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
 
 FLASH = {"auto": -1, "off": 0, "on": 1}
+# The library has cells by so many in each stream.
+BLOCK = 256
+# A stream at the beginning has no more cells than this.
+FIRST_CELLS = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the cells of a cache lie: in a stream for each sequence, or in one pool for all."""
+
+    streams: int
+    cells: int
+
+    @property
+    def pooled(self) -> bool:
+        """Whether sequences share their cells."""
+        return self.streams == 1
+
+    @property
+    def total(self) -> int:
+        """The cells of all streams."""
+        return self.streams * self.cells
+
+
+def placed(model: Model, placement: Placement) -> Layout:
+    """As the placement has it: sequences may come to this length, and no more memory is taken."""
+    if is_pooled(model, placement):
+        return Layout(1, _whole(placement.context))
+    # A stream longer than what the model was trained on would only be memory.
+    longest = model.context_train or placement.context
+    return Layout(placement.sequences, _whole(min(placement.context, longest)))
+
+
+def first(model: Model, placement: Placement) -> Layout:
+    """As a cache lies while sequences are short: streams out of the memory of a pool.
+
+    See docs/decisions/streams-before-the-pool.md.
+    """
+    pool = placed(model, placement)
+    cells = min(pool.cells // placement.sequences, FIRST_CELLS) // BLOCK * BLOCK
+    if not pool.pooled or placement.sequences == 1 or not cells or not model.has_cells:
+        return pool
+    return Layout(placement.sequences, cells)
 
 
 def laid_out(
     model: Model,
     placement: Placement,
+    layout: Layout,
     *,
-    pooled: bool,
     outputs: int,
     pooling: abi.LlamaPoolingType | None,
 ) -> abi.LlamaContextParams:
     """The parameters of a context with so many rows of logits a step; `pooling` is to embed."""
     params: abi.LlamaContextParams = model.library.call.llama_context_default_params()
-    shares = 1 if pooled else placement.sequences
-    # A stream longer than what the model was trained on would only be memory.
-    longest = model.context_train or placement.context
-    context = placement.context if pooled else min(placement.context, longest)
-    params.n_ctx = context * shares
+    params.n_ctx = layout.total
     params.n_batch = params.n_ubatch = placement.batch
     params.n_seq_max = placement.sequences
     params.n_outputs_max = outputs
     params.n_threads = params.n_threads_batch = placement.threads or cores()
-    params.kv_unified = pooled
+    params.kv_unified = layout.pooled
     params.flash_attn_type = FLASH[placement.flash_attention]
     params.type_k = _cache_type(placement.cache_type_k)
     params.type_v = _cache_type(placement.cache_type_v)
@@ -51,6 +92,10 @@ def is_pooled(model: Model, placement: Placement) -> bool:
 
     cells = placement.context * placement.sequences
     return model.cell_bytes * cells > psutil.virtual_memory().available * STREAMS_PART
+
+
+def _whole(cells: int) -> int:
+    return -(-cells // BLOCK) * BLOCK
 
 
 def cores() -> int:

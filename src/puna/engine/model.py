@@ -88,8 +88,12 @@ class Model:
     @property
     def recurrent(self) -> bool:
         """Whether the cache is a state that cannot be cut back (Mamba, RWKV, and hybrids)."""
-        is_recurrent: bool = self._call.llama_model_is_recurrent(self.pointer)
-        return is_recurrent or self._call.llama_model_is_hybrid(self.pointer)
+        return not self.has_cells or self._call.llama_model_is_hybrid(self.pointer)
+
+    @property
+    def has_cells(self) -> bool:
+        """Whether a token takes cells of the cache, as where any layer has attention."""
+        return not self._call.llama_model_is_recurrent(self.pointer)
 
     @property
     def encodes(self) -> bool:

@@ -67,11 +67,11 @@ class Positions:
         packed = [_stretch.pack(each.start, each.cells, each.length, each.last) for each in found]
         return _count.pack(len(packed)) + b"".join(packed)
 
-    def unpack(self, slot: int, data: bytes) -> bytes:
+    def unpack(self, slot: int, data: bytes) -> memoryview:
         """Take over what `pack` gave; the bytes behind it."""
         (count,) = _count.unpack_from(data)
         end = _count.size + count * _stretch.size
         found = [Stretch(*each) for each in _stretch.iter_unpack(data[_count.size : end])]
         self._stretches[slot] = found
         self.cut(slot, max((each.end for each in found), default=0))
-        return data[end:]
+        return memoryview(data)[end:]

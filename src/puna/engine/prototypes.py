@@ -76,6 +76,7 @@ PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "llama_memory_seq_pos_max": (C.c_int32, (C.c_void_p, C.c_int32)),
     "llama_memory_can_shift": (C.c_bool, (C.c_void_p,)),
     "llama_state_seq_get_size": (C.c_size_t, (C.c_void_p, C.c_int32)),
+    "llama_state_seq_get_size_ext": (C.c_size_t, (C.c_void_p, C.c_int32, C.c_uint32)),
     "llama_state_seq_get_data": (C.c_size_t, (C.c_void_p, C.c_void_p, C.c_size_t, C.c_int32)),
     "llama_state_seq_set_data": (C.c_size_t, (C.c_void_p, C.c_void_p, C.c_size_t, C.c_int32)),
     "llama_batch_init": (LlamaBatch, (C.c_int32, C.c_int32, C.c_int32)),
@@ -252,6 +253,7 @@ class Functions:
     llama_memory_seq_pos_max: Callable[..., int]
     llama_memory_can_shift: Callable[..., bool]
     llama_state_seq_get_size: Callable[..., int]
+    llama_state_seq_get_size_ext: Callable[..., int]
     llama_state_seq_get_data: Callable[..., int]
     llama_state_seq_set_data: Callable[..., int]
     llama_batch_init: Callable[..., LlamaBatch]

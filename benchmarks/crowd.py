@@ -108,10 +108,12 @@ def run_engine(weights: Path, clients: int, sequences: int) -> float:
     """The engine's own loop over as many requests."""
     import subject
 
+    from puna.engine.layout import first
+
     placement = Placement(context=40_960, sequences=sequences, pooled=True)
     with (
         subject.opened(weights, placement) as model,
-        subject.context(model, placement) as context,
+        subject.context(model, placement, first(model, placement)) as context,
         subject.engine(context) as engine,
     ):
         engine.engine.submit(subject.request("warm", subject.prompt(0, 8), 2))

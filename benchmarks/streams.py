@@ -1,4 +1,4 @@
-"""What streams at the beginning are worth, against the pool at once; and what outgrowing them costs.
+"""What streams at the beginning are worth against the pool at once, and what outgrowing them costs.
 
 Usage: PUNA_ENGINE=LIBRARY python benchmarks/streams.py [--rounds N]
 

@@ -129,6 +129,28 @@ async def test_what_shifts_and_has_no_limit_ends_after_ten_contexts(runner: Runn
     assert len(tokens([*first, *rest, *last])) == 640
 
 
+async def test_a_pool_serves_its_whole_length_though_it_begins_in_streams(
+    pocket_model: Path,
+) -> None:
+    """A long prompt comes in the midst of others, and one goes on to the end of the context."""
+    runner = await started(pocket_model, replace(PLACEMENT, context=2048, pooled=True))
+    try:
+        assert runner.facts is not None
+        assert runner.facts.context == 2048
+        others = [runner.submit(job(f"{number}", 400)) for number in range(2)]
+        told = [await begun(stream) for stream in others]
+        whole = runner.submit(job("whole", 10_000))
+        long = runner.submit(job("long", 8, prompt=tuple(range(100, 200)) * 6))
+        told = [await collect(stream, sofar) for stream, sofar in zip(others, told, strict=True)]
+        told += [await collect(whole), await collect(long)]
+    finally:
+        await runner.kill()
+    usages = [deltas[-1].usage for deltas in told if isinstance(deltas[-1], DoneDelta)]
+    assert [usage.output_tokens for usage in usages[:2]] == [400, 400]
+    assert usages[2].prompt_tokens + usages[2].output_tokens == 2048
+    assert (usages[3].prompt_tokens, usages[3].output_tokens) == (600, 8)
+
+
 async def test_text_and_tokens_go_both_ways(runner: Runner) -> None:
     text = "The young one lifted her head – ¿what is that? 🦙"
     found = await runner.tokenize(text)

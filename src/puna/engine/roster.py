@@ -86,7 +86,7 @@ class Roster:
         self.cache.outgrow(SAVED_BYTES - self._saved)
         for sequence in self.running.values():
             if self.cache.cells.length(sequence.slot) < sequence.computed:
-                sequence.computed, sequence.started = 0, False
+                sequence.computed, sequence.cached, sequence.started = 0, 0, False
                 sequence.long = sequence.pending > self._whole_prompt
 
     def rest(self) -> None:

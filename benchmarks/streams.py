@@ -1,105 +1,106 @@
 """What streams at the beginning are worth against the pool at once, and what outgrowing them costs.
 
-Usage: PUNA_ENGINE=LIBRARY python benchmarks/streams.py [--rounds N]
+Usage: PUNA_ENGINE=LIBRARY python benchmarks/streams.py
 
-A pool of the model's whole context for 16 sequences, as a host places it where 16 whole contexts do
-not fit. Each round makes both and measures them in turns, by the bare loop over the library. Three
-rounds take about five minutes on two cores; each cache takes 5 GB.
+A pool of the model's whole context for 16 sequences, as a host places it where 16 whole contexts
+do not fit, and the streams that it begins in. Bare loops over the two decode in turns, step by
+step, so that whatever else the machine does falls on both. It takes about four minutes on two
+cores, and 10 GB.
 """
 
-import argparse
 import statistics
 import time
-from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import make_model
-import subject
+from subject import Bare, TimedContext, context, opened, prefilled, prompt
 
-from puna.engine.layout import first, placed
+from puna.engine.layout import Layout, first, placed
 from puna.engine.model import Model
 from puna.protocol import Placement
 
-SEQUENCES, STEPS = 16, 8
+SEQUENCES, STEPS, ROUNDS = 16, 20, 3
 PLACEMENT = Placement(context=make_model.CONTEXT, sequences=SEQUENCES, pooled=True)
 LENGTHS = (64, 256, 1024)
 # What finished conversations have left: so many in so many tokens each.
 KEPT, KEPT_TOKENS = 12, 250
-NAMES = {placed: "pool", first: "streams"}
-
-Figures = defaultdict[str, list[float]]
 
 
-@contextmanager
-def timed(found: list[float]) -> Iterator[None]:
+def pairs(pool: Bare, streams: Bare, steps: int) -> list[tuple[float, float]]:
+    """Seconds of each step, in the pool and in streams."""
+    return [(pool.step(), streams.step()) for _ in range(steps)]
+
+
+def crowd(pool: TimedContext, streams: TimedContext, length: int) -> list[tuple[float, float]]:
+    """The steps of 16 sequences of this length."""
+    tokens = prompt(length, length + 1)
+    memory = prefilled(streams, tokens[:-1])
+    both = Bare(pool), Bare(streams)
+    for bare in both:
+        bare.begin(SEQUENCES, tokens, memory)
+    return pairs(*both, STEPS)
+
+
+def alone(pool: TimedContext, streams: TimedContext) -> list[tuple[float, float]]:
+    """The steps of one short sequence beside what others have left."""
+    kept = prefilled(streams, prompt(1, KEPT_TOKENS))
+    tokens = prompt(2, 65)
+    memory = prefilled(streams, tokens[:-1])
+    both = Bare(pool), Bare(streams)
+    for bare, timed in zip(both, (pool, streams), strict=True):
+        bare.begin(1, tokens, memory)
+        for slot in range(1, 1 + KEPT):
+            assert timed.restore(slot, kept[4:])
+    return pairs(*both, 2 * STEPS)
+
+
+def told(what: str, steps: list[tuple[float, float]], sequences: int) -> None:
+    """Tokens a second in each, and how many times as fast streams are."""
+    pool, streams = (sequences / statistics.median(one) for one in zip(*steps, strict=True))
+    ratios = sorted(pool / streams for pool, streams in steps)
+    middle = statistics.median(ratios)
+    low, high = ratios[len(ratios) // 4], ratios[-1 - len(ratios) // 4]
+    print(f"| {what} | {pool:.1f} | {streams:.1f} | {middle:.2f} ({low:.2f} to {high:.2f}) |")
+
+
+def making(model: Model, layout: Layout) -> float:
+    """Seconds until a cache is there."""
     began = time.perf_counter()
-    yield
-    found.append(time.perf_counter() - began)
+    with context(model, PLACEMENT, layout):
+        return time.perf_counter() - began
 
 
-def crowd(context: subject.TimedContext, length: int) -> float:
-    """Tokens a second of 16 sequences of this length."""
-    tokens = subject.prompt(length, length + 1)
-    bare = subject.Bare(context)
-    bare.begin(SEQUENCES, tokens, subject.prefilled(context, tokens[:-1]))
-    return SEQUENCES / statistics.median(bare.step() for _ in range(STEPS))
-
-
-def alone(context: subject.TimedContext) -> float:
-    """Tokens a second of one short sequence beside what others have left."""
-    kept = subject.prefilled(context, subject.prompt(1, KEPT_TOKENS))
-    tokens = subject.prompt(2, 65)
-    memory = subject.prefilled(context, tokens[:-1])
-    bare = subject.Bare(context)
-    bare.begin(1, tokens, memory)
-    for slot in range(1, 1 + KEPT):
-        assert context.restore(slot, kept[4:])
-    return 1 / statistics.median(bare.step() for _ in range(4 * STEPS))
-
-
-def outgrow(context: subject.TimedContext) -> None:
-    """Turn streams into the pool as the engine does, with all that they hold."""
-    states = [context.save(slot) for slot in range(SEQUENCES)]
-    context.lay_out(context.placed)
-    for slot, state in enumerate(states):
-        assert context.restore(slot, state)
-
-
-def measure(model: Model, found: Figures, turn: int) -> None:
-    """One round."""
-    for layout in (placed, first) if turn % 2 else (first, placed):
-        name = NAMES[layout]
-        with timed(found[f"{name}: seconds to make"]):
-            context = subject.TimedContext(model, PLACEMENT, begin=layout(model, PLACEMENT))
-        context.timeline = []
-        try:
-            found[f"{name}: 1 sequence beside {KEPT * KEPT_TOKENS} cells"].append(alone(context))
-            for length in LENGTHS:
-                found[f"{name}: {SEQUENCES} at {length} tokens"].append(crowd(context, length))
-            if layout is first:
-                crowd(context, 256)
-                with timed(found["streams: seconds to outgrow, with 16 of 264 tokens"]):
-                    outgrow(context)
-        finally:
-            context.close()
+def outgrowing(model: Model) -> float:
+    """Seconds in which streams turn into the pool, with 16 sequences of 257 tokens in them."""
+    with context(model, PLACEMENT, first(model, PLACEMENT)) as timed:
+        tokens = prompt(3, 257)
+        bare = Bare(timed)
+        bare.begin(SEQUENCES, tokens, prefilled(timed, tokens[:-1]))
+        bare.step()
+        began = time.perf_counter()
+        states = [timed.save(slot) for slot in range(SEQUENCES)]
+        timed.lay_out(timed.placed)
+        assert all(timed.restore(slot, state) for slot, state in enumerate(states))
+        return time.perf_counter() - began
 
 
 def main() -> None:
-    """Measure, and print every figure and what each round's ratios are."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=3)
-    rounds: int = parser.parse_args().rounds
-    found = Figures(list)
-    with subject.opened(make_model.model(), PLACEMENT) as model:
-        for turn in range(rounds):
-            measure(model, found, turn)
-    for name, values in found.items():
-        print(f"{name:55} {statistics.median(values):8.2f}  {[round(one, 2) for one in values]}")
-    for name in [name.removeprefix("pool: ") for name in found if name.startswith("pool: ")]:
-        both = zip(found[f"streams: {name}"], found[f"pool: {name}"], strict=True)
-        ratios = [streams / pool for streams, pool in both]
-        print(f"{name:55} {statistics.median(ratios):8.2f}x {[round(one, 2) for one in ratios]}")
+    """Measure, and print."""
+    with opened(make_model.model(), PLACEMENT) as model:
+        layouts = placed(model, PLACEMENT), first(model, PLACEMENT)
+        with (
+            context(model, PLACEMENT, layouts[0]) as pool,
+            context(model, PLACEMENT, layouts[1]) as streams,
+        ):
+            print("| tokens a second | pool | streams | times as fast (middle half) |")
+            print("| --- | --- | --- | --- |")
+            what = f"1 of 64 tokens, beside {KEPT * KEPT_TOKENS} cells of others"
+            told(what, alone(pool, streams), 1)
+            for length in LENGTHS:
+                told(f"{SEQUENCES} of {length} tokens", crowd(pool, streams, length), SEQUENCES)
+        for name, layout in zip(("pool", "streams"), layouts, strict=True):
+            seconds = [round(making(model, layout), 2) for _ in range(ROUNDS)]
+            print(f"seconds to make the {name}, {layout.total} cells: {seconds}")
+        print(f"seconds to outgrow: {[round(outgrowing(model), 2) for _ in range(ROUNDS)]}")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import stand_in_parts
 from tests.engine.harness import Driver, Oracle, prompt, regret, request
 
 from puna.engine.context import Context
+from puna.engine.layout import Layout
 from puna.engine.libllama import Library
 from puna.engine.model import Model
 from puna.errors import BadModelFile
@@ -20,6 +21,8 @@ Shape = Callable[[str], Path]
 Set = tuple[tuple[int, float], ...]
 ROUNDING = 0.6
 POOL = Placement(context=512, sequences=4, pooled=True, batch=128, threads=1)
+# Outgrown by every answer to 60 tokens.
+SHORT = Layout(4, 64)
 NONE: Set = ()
 
 
@@ -38,8 +41,8 @@ class Adapted:
             return regret(oracle, tokens, emitted)
 
 
-@pytest.fixture
-def adapted(library: Library, shape: Shape) -> Iterator[Adapted]:
+@pytest.fixture(params=[None, SHORT], ids=["pool", "streams first"])
+def adapted(library: Library, shape: Shape, request: pytest.FixtureRequest) -> Iterator[Adapted]:
     path = shape("llama")
     model = Model(library, (str(path),), POOL)
     files = [
@@ -47,7 +50,7 @@ def adapted(library: Library, shape: Shape) -> Iterator[Adapted]:
         for seed in (1, 2)
     ]
     one, other = ((model.adapter(Adapter(str(file))), 1.0) for file in files)
-    context = Context(model, POOL)
+    context = Context(model, POOL, begin=request.param)
     engine = Driver(context, Pace())
     try:
         yield Adapted(engine, model, (one,), (other,), (one, (other[0], 0.5)))

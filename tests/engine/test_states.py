@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from tests.engine.harness import prompt
 
 from puna.engine.batches import Floats, Span
@@ -68,10 +69,12 @@ def test_what_is_not_laid_out_as_known_is_not_taken(slot: int) -> None:
 
 
 @contextmanager
-def laid_out(library: Library, path: Path, layout: Layout) -> Iterator[Context]:
+def laid_out(
+    library: Library, path: Path, layout: Layout, placement: Placement = PLACEMENT
+) -> Iterator[Context]:
     with (
-        closing(Model(library, (str(path),), PLACEMENT)) as model,
-        closing(Context(model, PLACEMENT, begin=layout)) as context,
+        closing(Model(library, (str(path),), placement)) as model,
+        closing(Context(model, placement, begin=layout)) as context,
     ):
         yield context
 
@@ -86,14 +89,35 @@ def rows(context: Context, slot: int, at: int, tokens: list[int]) -> Floats:
 def test_the_library_goes_on_with_it_in_another_layout(
     library: Library, shape: Shape, architecture: str, source: str, target: str
 ) -> None:
+    goes_on(library, shape(architecture), LAYOUTS[source], LAYOUTS[target], PLACEMENT)
+
+
+@pytest.mark.parametrize(
+    "placement",
+    [
+        replace(PLACEMENT, flash_attention="off"),
+        replace(PLACEMENT, cache_type_k="q8_0", cache_type_v="q4_0", flash_attention="on"),
+    ],
+    ids=["without flash attention", "quantized"],
+)
+@pytest.mark.parametrize(("source", "target"), [("pool", "streams"), ("streams", "pool")])
+def test_whatever_the_cells_are_like(
+    library: Library, shape: Shape, source: str, target: str, placement: Placement
+) -> None:
+    goes_on(library, shape("gemma3"), LAYOUTS[source], LAYOUTS[target], placement)
+
+
+def goes_on(
+    library: Library, path: Path, source: Layout, target: Layout, placement: Placement
+) -> None:
     """Among others, and from one slot into another."""
-    path, tokens, more = shape(architecture), prompt(1, 100), prompt(2, 8)
-    with laid_out(library, path, LAYOUTS[source]) as context:
+    tokens, more = prompt(1, 100), prompt(2, 8)
+    with laid_out(library, path, source, placement) as context:
         for slot in (0, 2, 3):
             context.step([Span(slot, 0, tokens if slot == 2 else prompt(7, 50), 1)])
         state = context.save(2)
         expected = rows(context, 2, len(tokens), more)
-    with laid_out(library, path, LAYOUTS[target]) as context:
+    with laid_out(library, path, target, placement) as context:
         context.step([Span(3, 0, prompt(8, 70), 1)])
         assert context.restore(1, state)
         assert context.keep(1, len(tokens))

@@ -8,8 +8,9 @@ from puna.runners.runner import Runner
 from puna.scheduling.pulse import Pulse
 
 
-def runner(heard: int, **load: int) -> Runner:
-    return cast(Runner, SimpleNamespace(heard=heard, busyness=Busyness(**load)))
+def runner(heard: int, *, laying_out: bool = False, **load: int) -> Runner:
+    busyness = Busyness(laying_out=laying_out, **load)
+    return cast(Runner, SimpleNamespace(heard=heard, busyness=busyness))
 
 
 def test_a_runner_that_is_heard_of_and_takes_steps_is_well() -> None:

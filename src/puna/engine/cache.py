@@ -55,18 +55,15 @@ class Cache:
         )
 
     def outgrow(self, room: int) -> None:
-        """Lie as was placed from now on: see `_move`."""
+        """Lie as was placed from now on; so many bytes of what slots hold come along."""
         self._move(self._context.placed, room)
 
     def begin_anew(self, room: int) -> None:
-        """Lie as at the beginning: see `_move`."""
+        """Lie as at the beginning; so many bytes of what slots hold come along."""
         self._move(self._context.begun, room)
 
     def _move(self, layout: Layout, room: int) -> None:
-        """Lay the cells out anew. Slots that can't be put aside in so many bytes hold nothing then.
-
-        Live slots go first, then the kept ones that were used last.
-        """
+        """Put slots aside, live ones first, then the last used; the others hold nothing then."""
         kept = sorted(self._kept, key=self._kept.__getitem__, reverse=True)
         aside = dict[int, tuple[bytes, int]]()
         for slot in [*self._live, *kept]:

@@ -2,6 +2,9 @@
 
 Usage: python benchmarks/cancel.py
 
+The last case is a storm: as soon as one is free, the next one is submitted, and cancelled while it
+prefills beside running decodes, until aborts have long cost what they may.
+
 Free means that the engine's thread has let go of it: its slot and cells can be given to others.
 """
 
@@ -21,6 +24,7 @@ from puna.protocol import Placement
 GOAL_MS = 50.0
 LENGTH, RUNNING, LONG = 128, 8, 4000
 TRIES = 24
+STORM = 120
 
 
 def free_after(subject: Subject, key: str) -> float:
@@ -78,6 +82,22 @@ def beside(model: Model) -> tuple[list[float], list[float]]:
     return prompts, decodes
 
 
+def in_a_storm(model: Model) -> list[float]:
+    """Cancels of long prompts beside running decodes, one right after the other."""
+    random.seed(3)
+    with crowd(model, pooled=True) as subject:
+        return [storm_of_one(subject, f"storm/{i}") for i in range(STORM)]
+
+
+def storm_of_one(subject: Subject, key: str) -> float:
+    """Submit a long prompt, and cancel it soon after it has been let in."""
+    subject.engine.submit(request(key, prompt(zlib.crc32(key.encode()), LONG), 8))
+    while key not in subject.engine.roster.running:
+        time.sleep(0.0005)
+    time.sleep(0.02 + random.random() / 20)
+    return free_after(subject, key)
+
+
 def cancel_prompt(subject: Subject, key: str, after: float) -> float:
     """Submit a long prompt, and cancel it a moment later."""
     subject.engine.submit(request(key, prompt(zlib.crc32(key.encode()), LONG), 8))
@@ -99,10 +119,12 @@ def measure() -> list[Finding]:
     with opened(model(), Placement()) as weights:
         alone = in_prefill(weights)
         prompts, decodes = beside(weights)
+        storm = in_a_storm(weights)
     return [
         *describe("cancel to free, in a prefill alone", alone),
         *describe(f"cancel to free, in a prefill beside {RUNNING} decodes", prompts),
         *describe(f"cancel to free, one of {RUNNING} decodes", decodes),
+        *describe(f"cancel to free, {STORM} one after another beside {RUNNING} decodes", storm),
     ]
 
 

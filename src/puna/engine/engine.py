@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from itertools import count
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 
 from puna.engine.aborts import Aborts
 from puna.engine.cache import Cache
@@ -71,7 +71,8 @@ class Engine:
     def close(self) -> None:
         """Let go of all sequences and end the thread."""
         self._commands.put(self._close)
-        self._abort_for(None)
+        if not self._recurrent:
+            self._context.abort()
         self._thread.join()
 
     def submit(self, request: Request) -> None:
@@ -101,10 +102,10 @@ class Engine:
             laying_out=self._cache.laying_out,
         )
 
-    def _abort_for(self, key: str | None) -> None:
-        sequence = self.roster.running.get(key) if key is not None else None
+    def _abort_for(self, key: str) -> None:
+        sequence = self.roster.running.get(key)
         takes_part = sequence is not None and not sequence.blind
-        if self._aborts.allowed and (key is None or takes_part):
+        if takes_part and self._aborts.allowed(key):
             self._context.abort()
 
     # Commands, on the engine's thread
@@ -122,22 +123,19 @@ class Engine:
         """Once round: what others want, who comes in, a step, and word of what it brought."""
         # Before the commands are taken, so that no abort is lost that comes after that.
         self._context.ready()
+        if self._waits:
+            self._commands.get()()
         self._take_commands()
         self.roster.admit()
+        self._take_commands()  # A cancel that came meanwhile could not see yet who was let in.
         self._step()
         self._outputs.flush()
         if self._commands.empty() and not self._closing:
             self.roster.rest()
 
     def _take_commands(self) -> None:
-        if self._waits:
-            self._commands.get()()
-        while True:
-            try:
-                command = self._commands.get_nowait()
-            except Empty:
-                return
-            command()
+        while not self._commands.empty():
+            self._commands.get_nowait()()
 
     def _accept(self, request: Request) -> None:
         try:
@@ -176,6 +174,7 @@ class Engine:
         if not shares:
             return
         self._context.adapters(shares[0].sequence.request.adapters)
+        self._aborts.begin(share.sequence.request.key for share in shares)
         began = time.perf_counter()
         outcome = self._compute(shares)
         if outcome is None:
@@ -188,7 +187,7 @@ class Engine:
                 self._tempo.record(shares, seconds)
                 self._harvest(shares)
             case Outcome.ABORTED:
-                self._aborts.pay(seconds, len(shares))
+                self._aborts.pay(seconds)
                 self._undo(shares)
             case Outcome.NO_ROOM:
                 self._undo(shares)
@@ -213,6 +212,7 @@ class Engine:
         running = sorted(self.roster.running.values(), key=lambda one: one.turn)
         able = [one for one in running if self._sight.clear(one)]
         self._waits = not able and (bool(running) or not self.roster.waiting)
+        self._tempo.hurried = self._aborts.spent
         shares = plan(able, self._tempo, self._context.batch, self._context.outputs_max)
         if all(share.sequence.started for share in shares) and not self._recurrent:
             cost = self._tempo.draft_cost(len(shares))

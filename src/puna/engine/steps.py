@@ -10,6 +10,8 @@ from puna.engine.sequence import Sequence
 from puna.engine.turns import Turns
 from puna.protocol import Pace
 
+# What a step should take at most while none may be aborted: who cancels waits for its end.
+HURRIED_SECONDS = 0.04
 # What a step of prefill alone should take at most, so that a newcomer is not kept waiting long.
 ALONE_SECONDS = 0.25
 LEAST_CHUNK = 4
@@ -62,7 +64,8 @@ class Tempo:
     """Learns from the clock what steps take, and from that how much may go into one.
 
     Beside running decodes a chunk of prefill is steered so that the step takes `stretch` times
-    what it takes without; alone, so that it takes ALONE_SECONDS.
+    what it takes without; alone, so that it takes ALONE_SECONDS. While `hurried`, a step takes no
+    more tokens, of whatever kind, than are known to be computed in HURRIED_SECONDS.
     """
 
     def __init__(self, pace: Pace, batch: int) -> None:
@@ -73,7 +76,14 @@ class Tempo:
         self._alone = min(64.0, batch)
         self._since = 0
         self._draft_cost = DRAFT_COST
+        self.hurried = False
         self.turns = Turns()
+
+    @property
+    def hurried_tokens(self) -> int:
+        """How many tokens are known to be computed in HURRIED_SECONDS; one at least."""
+        fitting = (count for count, took in self._decode.items() if took <= HURRIED_SECONDS)
+        return max(fitting, default=1)
 
     @property
     def alone(self) -> int:
@@ -93,7 +103,8 @@ class Tempo:
 
         Beyond any price where that is not known, so that a plain step shows it first.
         """
-        return self._draft_cost if self._bucket(decodes) in self._decode else math.inf
+        known = self._bucket(decodes) in self._decode and not self.hurried
+        return self._draft_cost if known else math.inf
 
     def record(self, shares: list[Share], seconds: float) -> None:
         """What a step took; an image's says nothing about the others."""
@@ -141,6 +152,8 @@ def plan(running: Iterable[Sequence], tempo: Tempo, batch: int, outputs: int) ->
         return []
     adapters = tempo.turns.next_set([one.request.adapters for one in members])
     members = [one for one in members if one.request.adapters == adapters]
+    if tempo.hurried and (shares := _hurried(members, tempo.hurried_tokens, outputs)):
+        return shares
     if (share := _picture(members, tempo)) is not None:
         return [share]
     decodes = [one for one in members if one.started]
@@ -168,6 +181,18 @@ def plan(running: Iterable[Sequence], tempo: Tempo, batch: int, outputs: int) ->
             batch -= tokens
             outputs -= tokens if sequence.request.prompt_logprobs is not None else 1
             chunk -= 0 if short else tokens
+    return shares
+
+
+def _hurried(members: list[Sequence], tokens: int, outputs: int) -> list[Share]:
+    """The shares of a short step: those who waited longest, but for images, which are long."""
+    shares: list[Share] = []
+    for sequence in members:
+        share = min(sequence.text, tokens, outputs)
+        if share > 0:
+            shares.append(Share(sequence, share))
+            tokens -= share
+            outputs -= shares[-1].outputs
     return shares
 
 

@@ -1,62 +1,64 @@
 """Many clients at once: Puna through HTTP against its engine alone and against llama.cpp's server.
 
-Usage: python benchmarks/crowd.py [--rounds N] [--clients 1,4,16,64] [--no-newcomers]
+Usage: python benchmarks/crowd.py [--rounds N] [--clients 1,4,16,64] [--minutes N] [PART...]
 
-All run on the same library: the native one that `peer.py` builds. In each round each subject is
-measured once while the others are stopped, every second round in the opposite order, and the
-ratios are those of one round. Three rounds take about eight minutes on two cores.
+The parts are `alone` (against the engine by itself), `servers` (against the peer, as it comes and
+at its best) and `newcomers` (who come while others' answers run). All run on the same library: the
+native one that `peer.py` builds. In each round each subject is measured once while the others are
+stopped, every second round in the opposite order, and the ratios are those of one round. What
+fails is told and left out; after so many minutes nothing more is begun. A round of all three takes
+about five minutes on two quiet cores.
 """
 
 import argparse
 import asyncio
-import json
-import os
 import signal
-import subprocess
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Coroutine
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import aiohttp
+import alone
 import make_model
+import newcomers
 import peer
 import servers
-from findings import Finding, median, percentile, table
+from figures import Figures
+from findings import Finding, table
+from newcomers import DEFAULTS, TUNED, warmed
+from spent import Spent
 
-from puna.protocol import Placement
-
-Result = TypeVar("Result")
-TOKENS = 64
+TOKENS, CLIENTS, ROUNDS, MINUTES = 64, (1, 4, 16, 64), 3, 40.0
 # So many clients are more than have a place at once; each then asks for less, as it takes long.
 MANY, FEW_TOKENS = 64, 32
-_PATIENT = aiohttp.ClientTimeout(total=900)
-BEST = ("-np", "16", "-c", "40960", "-fa", "on", "-kvu", "--cache-ram", "0")
-DEFAULTS = "llama-server, its defaults"
-TUNED = "llama-server, its best"
-# How many decode beside the newcomer, up to how many tokens, and how many before it comes.
-RUNNING, RUNNING_TOKENS, SETTLED = 8, 1500, 8
-NEWCOMERS = {"short": 64, "long": 2000}
+SEQUENCES = 16
+# As much context as one conversation needs for each place: what Puna makes a pool or streams of.
+ROOM = SEQUENCES * servers.CONTEXT
+# What could be the peer's best for many clients: each is tried, and the best is compared with.
+TRIED = [
+    ("-np", f"{SEQUENCES}", "-c", f"{ROOM}", "-fa", "on", "--cache-ram", "0", pool)
+    for pool in ("-kvu", "-no-kvu")
+]
 
 
-async def crowd(server: servers.Server, clients: int, seed: int) -> float:
-    """Output tokens a second of so many clients that all ask at once."""
-    most = tokens_of(clients)
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector, timeout=_PATIENT) as session:
-        began = time.perf_counter()
-        told = await asyncio.gather(
-            *(
-                server.ask(session, servers.prompt(seed * 1000 + one, TOKENS), most)
-                for one in range(clients)
-            )
-        )
-        seconds = time.perf_counter() - began
-    return sum(one.output_tokens for one in told) / seconds
+async def crowd(server: servers.Server, clients: int, turn: int) -> tuple[float, int, int]:
+    """The seconds of so many clients that ask at once, and their prompts' and answers' tokens."""
+    texts = [servers.prompt(f"{turn} {clients} {one}", TOKENS) for one in range(clients)]
+    began = time.perf_counter()
+    asked = await asyncio.gather(*(server.ask(text, tokens_of(clients)) for text in texts))
+    async with asyncio.TaskGroup() as group:
+        for one in asked:
+            group.create_task(one.end())
+    seconds = time.perf_counter() - began
+    told = [server.told(one) for one in asked]
+    return seconds, sum(one.prompt_tokens for one in told), sum(one.output_tokens for one in told)
+
+
+def at(server: servers.Server, clients: int, turn: int) -> tuple[float, int, int]:
+    """The same at a server that computes only meanwhile."""
+    return server.awake(crowd(server, clients, turn))
 
 
 def tokens_of(clients: int) -> int:
@@ -64,173 +66,141 @@ def tokens_of(clients: int) -> int:
     return TOKENS if clients < MANY else FEW_TOKENS
 
 
-async def newcomer(server: servers.Server, words: int, seed: int) -> tuple[float, float]:
-    """The newcomer's seconds to its first token, and the others' 95th percentile between two."""
-    others = [servers.Told(0.0) for _ in range(RUNNING)]
-    async with aiohttp.ClientSession(timeout=_PATIENT) as session:
-        tasks = [
-            asyncio.create_task(
-                server.ask(session, servers.prompt(seed * 1000 + one, 16), RUNNING_TOKENS, told)
-            )
-            for one, told in enumerate(others)
-        ]
-        # Not each of them, since a server may have fewer places.
-        while sum(len(one.pieces) for one in others) < SETTLED * RUNNING:  # noqa: ASYNC110 - a count grows
-            await asyncio.sleep(0.05)
-        told = await server.ask(session, servers.prompt(seed * 1000 + 500, words), 1)
-        if all(task.done() for task in tasks):
-            raise RuntimeError("The others ended before the newcomer's first token.")
-        # Each gap that the newcomer fell into is over before they are let go.
-        await asyncio.sleep(1.0)
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-    # A server that is stopped before it has noticed would go on with them the next time.
-    await asyncio.sleep(0.5)
-    gaps = [
-        later - sooner
-        for one in others
-        for sooner, later in pairwise(one.pieces)
-        if later > told.began and sooner < told.first_piece
-    ]
-    return told.first, percentile(gaps, 0.95)
+def ours(weights: Path, library: Path, stack: ExitStack) -> servers.Server:
+    """Puna with the room that the peer's best has."""
+    started = servers.puna(weights, library, SEQUENCES, PUNA_CONTEXT=f"{ROOM}")
+    return warmed(stack.enter_context(started))
 
 
-def alone(weights: Path, library: Path | None, clients: int, sequences: int) -> float:
-    """Output tokens a second of the engine by itself, in a process of its own."""
-    environment = dict(os.environ) | ({"PUNA_ENGINE": str(library)} if library else {})
-    command = [sys.executable, __file__, "--engine", str(weights), str(clients), str(sequences)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    return float(json.loads(done.stdout.splitlines()[-1]))
-
-
-def run_engine(weights: Path, clients: int, sequences: int) -> float:
-    """The engine's own loop over as many requests."""
-    import subject
-
-    from puna.engine.layout import first
-
-    placement = Placement(context=40_960, sequences=sequences, pooled=True)
-    with (
-        subject.opened(weights, placement) as model,
-        subject.context(model, placement, first(model, placement)) as context,
-        subject.engine(context) as engine,
-    ):
-        engine.engine.submit(subject.request("warm", subject.prompt(0, 8), 2))
-        engine.finish("warm")
-        names, most = [str(one) for one in range(clients)], tokens_of(clients)
-        began = time.perf_counter()
-        for one in names:
-            tokens = subject.prompt(int(one) + 1, TOKENS)
-            engine.engine.submit(subject.request(one, tokens, most, subject.Sampling()))
-        engine.finish(*names)
-        return clients * most / (time.perf_counter() - began)
-
-
-def measure(
-    rounds: int = 3, clients: tuple[int, ...] = (1, 4, 16, 64), newcomers: bool = True
-) -> list[Finding]:
-    """Every ratio, round by round."""
-    weights = make_model.model()
-    program, library = peer.build()
-    found = defaultdict[str, list[float]](list)
+def against_alone(figures: Figures, rounds: int, clients: Sequence[int]) -> list[Finding]:
+    """Through HTTP against the engine's own loop, with equal caches, prompts and histories."""
+    weights, library = make_model.model(), peer.library()
     with ExitStack() as stack:
-        subjects = [
-            stack.enter_context(servers.puna(weights, library, 16)),
-            stack.enter_context(servers.peer(DEFAULTS, weights, program)),
-            stack.enter_context(servers.peer(TUNED, weights, program, *BEST)),
-        ]
-        for server in subjects:
-            warm = asyncio.run(crowd(server, 1, 999))
-            print(f"{server.name} is warm: {warm:.1f} tokens a second", flush=True)
-            server.pause()
+        server = ours(weights, library, stack)
+        spent = Spent(server)
+        placement = servers.placement(server)
+        print(f"Both are placed so: {placement}", flush=True)
+        bare = stack.enter_context(alone.engine(weights, library, placement))
+        bare.crowd(1, TOKENS, TOKENS, 0)
         for turn in range(rounds):
             for count in clients:
-                _round_of_crowds(found, subjects, weights, library, count, turn)
-            for kind in NEWCOMERS if newcomers else ():
-                _round_of_newcomers(found, subjects, kind, turn)
-            subjects.reverse()
-    return [*_throughput(found, clients), *(_newcomers(found) if newcomers else ())]
+                what = f"throughput, {count} clients"
+                figures.measure(what, _pair, figures, what, server, bare, spent, count, turn)
+    found = list[Finding]()
+    for count in clients:
+        what = f"throughput, {count} clients"
+        found += figures.found(what, "puna", "tokens/s")
+        found += figures.found(what, "the engine alone", "tokens/s", f"{what}: the engine alone")
+        found += figures.against(what, "puna", "the engine alone", 0.95, "higher")
+        for who in (*Spent.WHO, "the engine alone"):
+            said = f"CPU a token, {count} clients: {who}"
+            found += figures.found(f"CPU, {count}", who, "µs", said)
+    return found
 
 
-def _round_of_crowds(
-    found: dict[str, list[float]],
-    subjects: list[servers.Server],
-    weights: Path,
-    library: Path,
+def _pair(
+    figures: Figures,
+    what: str,
+    server: servers.Server,
+    bare: alone.Engine,
+    spent: Spent,
     count: int,
     turn: int,
 ) -> None:
-    speeds = {one.name: _awake(one, crowd(one, count, turn + 1)) for one in subjects}
-    speeds["engine"] = alone(weights, library, count, 16)
-    print(count, {name: round(one, 1) for name, one in speeds.items()}, flush=True)
-    for name, speed in speeds.items():
-        found[f"{count} {name}"].append(speeds["puna"] / speed)
-    found[f"{count} speed"].append(speeds["puna"])
+    before = spent.seconds()
+    seconds, prompts, tokens = at(server, count, turn)
+    used = {who: now - before[who] for who, now in spent.seconds().items()}
+    by_itself = bare.crowd(count, prompts // count, tokens_of(count), turn + 1)
+    speeds = {
+        "puna": tokens / seconds,
+        "the engine alone": count * tokens_of(count) / by_itself.seconds,
+    }
+    for who, speed in speeds.items():
+        figures.put(what, who, turn, speed)
+    used["the engine alone"] = by_itself.cpu
+    each = {who: cpu / tokens * 1e6 for who, cpu in used.items()}
+    for who, cpu in each.items():
+        figures.put(f"CPU, {count}", who, turn, cpu)
+    print(count, prompts // count, _short(speeds), "CPU:", _short(each), flush=True)
 
 
-def _round_of_newcomers(
-    found: dict[str, list[float]], subjects: list[servers.Server], kind: str, turn: int
-) -> None:
-    words = NEWCOMERS[kind]
-    waits = {one.name: _awake(one, newcomer(one, words, turn + 51)) for one in subjects}
-    print(kind, waits, flush=True)
-    for name, (first, gap) in waits.items():
-        found[f"{kind} {name}"].append(waits["puna"][0] / first)
-        found[f"{kind} gaps {name}"].append(waits["puna"][1] / gap)
-    found[f"{kind} first"].append(waits["puna"][0])
-
-
-def _awake(server: servers.Server, asked: Coroutine[Any, Any, Result]) -> Result:
-    server.go_on()
-    try:
-        return asyncio.run(asked)
-    finally:
-        server.pause()
-
-
-def _throughput(found: dict[str, list[float]], clients: tuple[int, ...]) -> list[Finding]:
-    goals = {"engine": (0.95, 0.95), DEFAULTS: (1.3, None), TUNED: (1.0, None)}
-    listed = list[Finding]()
+def against_servers(figures: Figures, rounds: int, clients: Sequence[int]) -> list[Finding]:
+    """Against the peer as it comes, and with the best of the flags that are tried."""
+    weights, (program, library) = make_model.model(), peer.build()
+    best = _best(figures, weights, program)
+    with ExitStack() as stack:
+        subjects = [
+            ours(weights, library, stack),
+            warmed(stack.enter_context(servers.peer(DEFAULTS, weights, program))),
+            warmed(stack.enter_context(servers.peer(TUNED, weights, program, *best))),
+        ]
+        for turn in range(rounds):
+            for count in clients:
+                what = f"throughput, {count} clients"
+                for one in subjects[:: -1 if turn % 2 else 1]:
+                    told = figures.measure(f"{what}, {one.name}", at, one, count, turn)
+                    if told is not None:
+                        figures.put(f"{what} beside", one.name, turn, told[2] / told[0])
+                        print(count, one.name, round(told[2] / told[0], 1), flush=True)
+    found = list[Finding]()
     for count in clients:
-        what = f"throughput, {count} clients"
-        listed.append(median(f"{what}: tokens a second", found[f"{count} speed"]))
-        for name, (at_sixteen, elsewhere) in goals.items():
-            goal = at_sixteen if count == 16 else elsewhere
-            listed.append(
-                median(f"{what}: against {name}", found[f"{count} {name}"], "", goal, "higher")
-            )
-    return listed
+        what, said = f"throughput, {count} clients beside", f"throughput, {count} clients"
+        for name, goal in ((DEFAULTS, 1.3), (TUNED, 1.0)):
+            asked = goal if count == 16 else None
+            found += figures.against(what, "puna", name, asked, "higher", said)
+    return found
 
 
-def _newcomers(found: dict[str, list[float]]) -> list[Finding]:
-    listed = list[Finding]()
-    for kind, words in NEWCOMERS.items():
-        what = f"first token of {words} tokens beside {RUNNING}"
-        listed.append(median(what, found[f"{kind} first"], "s"))
-        for name, goal in ((DEFAULTS, 0.8), (TUNED, 1.0)):
-            listed.append(median(f"{what}: against {name}", found[f"{kind} {name}"], "", goal))
-            listed.append(
-                median(f"the others' gaps meanwhile, against {name}", found[f"{kind} gaps {name}"])
-            )
-    return listed
+def _best(figures: Figures, weights: Path, program: Path) -> tuple[str, ...]:
+    """The flags with which the peer is fastest for as many as have a place."""
+    rates = dict[tuple[str, ...], float]()
+    for flags in TRIED:
+        with servers.peer("llama-server, tried", weights, program, *flags) as one:
+            told = figures.measure(f"{flags}", at, one, SEQUENCES, -2)
+            rates[flags] = told[2] / told[0] if told else 0.0
+    best = max(TRIED, key=lambda flags: rates[flags])
+    print(f"The peer's best: {' '.join(best)} of {_short(rates)}", flush=True)
+    return best
+
+
+def _short(figures: Mapping[Any, float]) -> dict[str, float]:
+    return {str(name): round(one, 1) for name, one in figures.items()}
+
+
+PARTS: dict[str, Callable[[Figures, int, Sequence[int]], list[Finding]]] = {
+    "alone": against_alone,
+    "servers": against_servers,
+    "newcomers": newcomers.measure,
+}
+
+
+def measure(
+    rounds: int = ROUNDS,
+    clients: Sequence[int] = CLIENTS,
+    minutes: float = MINUTES,
+    parts: Sequence[str] = tuple(PARTS),
+) -> list[Finding]:
+    """All parts; one that fails does not lose the others' figures."""
+    figures, found = Figures(minutes), list[Finding]()
+    for part in parts:
+        told = figures.measure(part, PARTS[part], figures, rounds, clients)
+        found += told or ()
+        print(f"{part}: {figures.minutes:.1f} minutes so far\n{table(told or ())}", flush=True)
+    return found
 
 
 def main() -> None:
-    """Measure, or be the process that measures the engine alone."""
-    if sys.argv[1:2] == ["--engine"]:
-        weights, clients, sequences = sys.argv[2:5]
-        print(json.dumps(run_engine(Path(weights), int(clients), int(sequences))))
-        return
+    """Measure what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--clients", default="1,4,16,64")
-    parser.add_argument("--newcomers", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--clients", default=",".join(map(str, CLIENTS)))
+    parser.add_argument("--minutes", type=float, default=MINUTES)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []])
     options = parser.parse_args()
     # However it is ended, it ends its servers.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     clients = tuple(map(int, options.clients.split(",")))
-    print(table(measure(options.rounds, clients, options.newcomers)))
+    print(table(measure(options.rounds, clients, options.minutes, options.parts or [*PARTS])))
 
 
 if __name__ == "__main__":

@@ -52,8 +52,11 @@ def median(
 
 
 def quartiles(values: Iterable[float]) -> tuple[float, float, float]:
-    """The three values that cut others into quarters."""
-    first, second, third = statistics.quantiles(values, n=4, method="inclusive")
+    """The three values that cut others into quarters; a single one is all three."""
+    given = list(values)
+    first, second, third = statistics.quantiles(
+        given if len(given) > 1 else given * 2, n=4, method="inclusive"
+    )
     return first, second, third
 
 

@@ -1,8 +1,10 @@
 """Servers to measure: Puna and its peer over the same library, started, asked and stopped."""
 
+import asyncio
 import hashlib
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -10,17 +12,25 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import aiohttp
-import numpy as np
+import uvloop
+from asking import Asked, ask, lines
 
-# What the built-in vocabulary has as words of one token, so that a prompt's length can be chosen.
-WORDS = ("the", "you", "ing", "and", "to", "of", "is", "it")
+from puna.models import gguf
+from puna.models.builtin_model import FILE
+from puna.models.gguf.arrays import Array
+
+Result = TypeVar("Result")
+WORDS = 8
+# What a conversation may have, and how each server draws: all alike, and to the very end.
+CONTEXT = 2560
+DRAWN = {"temperature": 0.8, "top_k": 40, "top_p": 0.9, "min_p": 0.0, "ignore_eos": True}
 
 
 @dataclass(slots=True)
@@ -52,30 +62,31 @@ class Server:
     process: subprocess.Popen[Any]
     body: Callable[[str, int], dict[str, Any]]
     path: str
-    read: Callable[[Told, bytes], None]
+    read: Callable[[Told, float, bytes], None]
 
-    async def ask(
-        self, session: aiohttp.ClientSession, text: str, most: int, told: Told | None = None
-    ) -> Told:
-        """One streamed answer of at most so many tokens; `told` grows with it."""
-        told = told or Told(0.0)
-        told.began = time.perf_counter()
-        async for line in self._lines(session, text, most):
-            self.read(told, line)
-        if not told.pieces:
-            raise RuntimeError(f"{self.name} said nothing.")
+    async def ask(self, text: str, most: int) -> Asked:
+        """Ask for an answer of exactly so many tokens, which is not awaited."""
+        return await ask(self.address, self.path, json.dumps(self.body(text, most)).encode())
+
+    def told(self, asked: Asked) -> Told:
+        """What has come of an answer by now."""
+        told = Told(asked.began)
+        for at, line in lines(asked.arrived):
+            self.read(told, at, line)
         return told
 
-    async def _lines(
-        self, session: aiohttp.ClientSession, text: str, most: int
-    ) -> AsyncGenerator[bytes]:
-        url = f"http://{self.address}{self.path}"
-        async with session.post(url, json=self.body(text, most)) as answer:
-            if answer.status != 200:
-                raise RuntimeError(f"{self.name}: {answer.status} {await answer.text()}")
-            async for line in answer.content:
-                if line.strip():
-                    yield line
+    def called(self, name: str) -> "Server":
+        """The same by another name."""
+        return replace(self, name=name)
+
+    def awake(self, asked: Coroutine[Any, Any, Result]) -> Result:
+        """What is asked of it, which computes only meanwhile."""
+        self.go_on()
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                return runner.run(asked)
+        finally:
+            self.pause()
 
     def pause(self) -> None:
         """Take no processor time until `go_on`."""
@@ -86,10 +97,31 @@ class Server:
         os.killpg(self.process.pid, signal.SIGCONT)
 
 
-def prompt(seed: int, words: int) -> str:
-    """A text that no other prompt begins like."""
-    random = np.random.default_rng(seed)
-    return " ".join(f"{WORDS[one]}" for one in random.integers(0, len(WORDS), words))
+@cache
+def words() -> list[str]:
+    """What the built-in vocabulary has as words of one token: lengths of prompts can be chosen."""
+    tokens = gguf.read(FILE).metadata["tokenizer.ggml.tokens"]
+    assert isinstance(tokens, Array)
+    found = [str(token).removeprefix("Ġ") for token in tokens if str(token).startswith("Ġ")]
+    return [word for word in found if len(word) > 3 and word.isalpha() and word.islower()][:WORDS]
+
+
+def prompt(seed: str, length: int) -> str:
+    """A text of so many tokens that no other prompt begins like."""
+    return " ".join(random.Random(seed).choices(words(), k=length))
+
+
+def placement(server: Server) -> dict[str, Any]:
+    """How Puna's runner lies: its context, for how many, and whether they share it."""
+    import urllib.request
+
+    server.go_on()
+    try:
+        with urllib.request.urlopen(f"http://{server.address}/puna/v1/runners", timeout=30) as told:
+            (one,) = json.load(told)["runners"]
+    finally:
+        server.pause()
+    return {name: one[name] for name in ("context", "sequences", "pooled")}
 
 
 @contextmanager
@@ -203,11 +235,11 @@ def _wait(address: str, process: subprocess.Popen[Any]) -> None:
 
 def _ollama_body(text: str, most: int) -> dict[str, Any]:
     messages = [{"role": "user", "content": text}]
-    options = {"num_predict": most, "temperature": 0.8, "num_ctx": 2560}
+    options = {**DRAWN, "num_predict": most, "num_ctx": CONTEXT}
     return {"model": "measured", "messages": messages, "options": options}
 
 
-def _read_ollama(told: Told, line: bytes) -> None:
+def _read_ollama(told: Told, at: float, line: bytes) -> None:
     said = json.loads(line)
     if "error" in said:
         raise RuntimeError(said["error"])
@@ -215,20 +247,20 @@ def _read_ollama(told: Told, line: bytes) -> None:
         told.prompt_tokens = said["prompt_eval_count"]
         told.output_tokens = said["eval_count"]
     else:
-        told.pieces.append(time.perf_counter())
+        told.pieces.append(at)
 
 
 def _openai_body(text: str, most: int) -> dict[str, Any]:
     return {
+        **DRAWN,
         "messages": [{"role": "user", "content": text}],
         "max_tokens": most,
-        "temperature": 0.8,
         "stream": True,
         "stream_options": {"include_usage": True},
     }
 
 
-def _read_openai(told: Told, line: bytes) -> None:
+def _read_openai(told: Told, at: float, line: bytes) -> None:
     data = line.removeprefix(b"data: ").strip()
     if data == b"[DONE]":
         return
@@ -241,4 +273,4 @@ def _read_openai(told: Told, line: bytes) -> None:
     for choice in said.get("choices", ()):
         delta = choice["delta"]
         if delta.get("content") or delta.get("reasoning_content"):
-            told.pieces.append(time.perf_counter())
+            told.pieces.append(at)

@@ -59,6 +59,8 @@ def test_what_is_loaded_is_listed_until_it_is_stopped(puna: Puna, address: str) 
     (loaded,) = puna("ps", "--json").json["runners"]
     assert loaded["model"] == "cria:latest"
     assert loaded["size"] == sum(device["bytes"] for device in loaded["devices"])
+    planned = puna("fit", "cria", "--json").json["placement"]
+    assert all(loaded[name] == planned[name] for name in ("context", "sequences", "pooled"))
     head, row = puna("ps").out.splitlines()
     assert head.split()[:3] == ["NAME", "REVISION", "SIZE"]
     assert f"  {loaded['digest'][:12]}  " in row

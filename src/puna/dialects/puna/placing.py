@@ -98,6 +98,7 @@ class Loaded(msgspec.Struct, frozen=True):
     devices: Sequence[LoadedOn]
     context: int
     sequences: int
+    pooled: bool
     busy: int
     waiting: int
     rate: float
@@ -256,6 +257,7 @@ def _loaded(one: Resident) -> Loaded:
         ],
         context=one.placement.context,
         sequences=one.placement.sequences,
+        pooled=one.placement.pooled is not False,
         busy=one.running,
         waiting=one.waiting,
         rate=round(one.rate, 1),

@@ -24,12 +24,14 @@ STRETCHED = "puna, stretched"
 # How many decode beside the newcomer, up to how many tokens, and how many before it comes.
 RUNNING, RUNNING_TOKENS, SETTLED = 8, 600, 8
 KINDS = {"short": 64, "long": 2000}
+# So many tokens have some text among them, whatever the first is.
+ANSWERED = 4
 # Places for all, each with the context that one conversation needs.
 PLACES = RUNNING + 2
-# Where it cannot be found out what the others feel at the peer.
-USUAL_STRETCH = 20.0
 ROOM = PLACES * servers.CONTEXT
 BEST = ("-np", f"{PLACES}", "-c", f"{ROOM}", "-fa", "on", "--cache-ram", "0", "-no-kvu")
+# Where it cannot be found out what the others feel at the peer.
+USUAL_STRETCH = 20.0
 
 
 class Felt(NamedTuple):
@@ -56,7 +58,7 @@ async def newcomer(server: servers.Server, tokens: int, seed: str) -> Felt:
             while sum(len(one.arrived) for one in others) < SETTLED * RUNNING:  # noqa: ASYNC110 - a count grows
                 await asyncio.sleep(0.05)
         all_run = all(one.arrived for one in others)
-        asked = await server.ask(servers.prompt(f"{seed} newcomer", tokens), 1)
+        asked = await server.ask(servers.prompt(f"{seed} newcomer", tokens), ANSWERED)
         await asked.end()
         if all_run and all(end.done() for end in ends):
             raise RuntimeError("The others ended before the newcomer's first token.")
@@ -78,6 +80,8 @@ def at(server: servers.Server, kind: str, seed: str) -> Felt:
 
 def _felt(server: servers.Server, others: list[Asked], asked: Asked) -> Felt:
     told = server.told(asked)
+    if not told.pieces:
+        raise RuntimeError(f"{server.name} said nothing.")
     before, meanwhile = list[float](), list[float]()
     for one in others:
         # Of who never got a place there is nothing to be told.
@@ -87,6 +91,8 @@ def _felt(server: servers.Server, others: list[Asked], asked: Asked) -> Felt:
                 before.append(later - sooner)
             elif sooner < told.first_piece:
                 meanwhile.append(later - sooner)
+    if not (before and meanwhile):
+        raise RuntimeError("The others said too little to be told how they felt.")
     return Felt(told.first, statistics.median(before), percentile(meanwhile, 0.95))
 
 

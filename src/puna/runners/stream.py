@@ -50,7 +50,7 @@ class Stream:
         """Take what a step brought. Once there is no more to take at the moment, `tell` of it."""
         if self._end.done():
             return
-        self._unread += deltas
+        self._unread = self._unread + deltas if self._unread else deltas
         if deltas and isinstance(deltas[-1], DoneDelta):
             self._leave()
         elif len(self._unread) > END_AT:

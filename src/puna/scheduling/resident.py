@@ -41,9 +41,10 @@ class Rate:
         self._then = 0.0
 
     def add(self, tokens: int, now: float) -> None:
-        """So many more."""
-        self._value = self.at(now) + tokens / RATE_SECONDS
-        self._then = now
+        """So many more. What comes within a moment counts as if it came at its beginning."""
+        if now - self._then > RATE_SECONDS / 100:
+            self._value, self._then = self.at(now), now
+        self._value += tokens / RATE_SECONDS
 
     def at(self, now: float) -> float:
         """The rate at this time."""

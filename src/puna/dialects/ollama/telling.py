@@ -5,7 +5,6 @@ What a line looks like is its form's.
 
 import secrets
 import string
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -52,31 +51,35 @@ class Telling:
         """The status code for an error."""
         return error_status(report)
 
-    def _said(self, delta: Delta) -> Iterator[Said]:
+    def _said(self, delta: Delta) -> list[Said]:
         match delta:
             case TextDelta() | ThinkingDelta():
                 self._heard(delta)
-                if delta.text:
-                    yield from self._finished_call()
-                    yield (
-                        Said("assistant", delta.text)
-                        if type(delta) is TextDelta
-                        else Said("assistant", "", delta.text)
-                    )
+                if not delta.text:
+                    return []
+                said = (
+                    Said("assistant", delta.text)
+                    if type(delta) is TextDelta
+                    else Said("assistant", "", delta.text)
+                )
+                return [said] if self._call is None else [*self._finished_call(), said]
             case ToolCallDelta():
                 self._heard(delta)
+                said = []
                 if self._call is None or delta.index != self._call.index:
-                    yield from self._finished_call()
+                    said = self._finished_call()
                     self._call = delta
                 self._arguments.append(delta.arguments)
+                return said
             case FinishDelta():
                 self._reason = "length" if delta.reason == "length" else "stop"
-                yield from self._finished_call()
+                return self._finished_call()
             case PromptDelta() if delta.ids and not self._tells_tokens:
                 self._tells_tokens = True
                 self._tokens += delta.ids
             case _:
                 pass
+        return []
 
     def _heard(self, delta: TextDelta | ThinkingDelta | ToolCallDelta) -> None:
         if delta.logprobs:
@@ -84,10 +87,10 @@ class Telling:
         if self._tells_tokens:
             self._tokens += delta.tokens
 
-    def _finished_call(self) -> Iterator[Said]:
+    def _finished_call(self) -> list[Said]:
         """Ollama's clients get a call in one piece, so it waits until it is complete."""
         if (call := self._call) is None:
-            return
+            return []
         written = "".join(self._arguments)
         self._call, self._arguments = None, []
         cut_off = self._reason == "length"
@@ -95,10 +98,9 @@ class Telling:
             arguments = _decode_object(written or ("" if cut_off else "{}"))
         except msgspec.DecodeError:
             # What breaks off before it is a call is nothing to be carried out.
-            yield Said("assistant", f"{call.name} {written}")
-            return
+            return [Said("assistant", f"{call.name} {written}")]
         function = Function(call.index, call.name, arguments)
-        yield Said("assistant", "", tool_calls=[Call(call.id or _call_id(), function)])
+        return [Said("assistant", "", tool_calls=[Call(call.id or _call_id(), function)])]
 
     def _ending(self, said: Said, usage: Usage) -> bytes:
         return self._form.ending(

@@ -13,7 +13,7 @@ from tests.engine.test_jobs_with_images import Runner
 
 from puna.deltas import Delta, FinishDelta, TextDelta, ThinkingDelta, ToolCallDelta
 from puna.engine.libllama import Library
-from puna.jobs import ChatJob, Constraint, Limits, Sampling, message
+from puna.jobs import ChatJob, Constraint, Limits, Message, Sampling, message
 from puna.protocol import Load, Placement
 
 SCHEMA = {
@@ -117,6 +117,20 @@ async def test_an_answer_that_is_gone_on_with_has_no_thinking(
         deltas = await run(runner, job)
         assert is_held_to(shown(deltas, TextDelta))
         assert not shown(deltas, ThinkingDelta)
+
+
+async def test_thinking_that_is_gone_on_with_is_free_to_its_end(
+    runner: Runner, speaker: Speaker
+) -> None:
+    begun = Message(role="assistant", thinking="The river")
+    thoughts: list[str] = []
+    for seed in range(3):
+        job = chat(runner, speaker, seed)
+        job = replace(job, messages=(*job.messages, begun), continue_last=True, think=True)
+        deltas = await run(runner, job)
+        assert is_held_to(shown(deltas, TextDelta))
+        thoughts.append(shown(deltas, ThinkingDelta))
+    assert any(thoughts)
 
 
 async def test_a_call_that_is_forced_is_thought_about(runner: Runner, speaker: Speaker) -> None:

@@ -260,6 +260,12 @@ def test_harmony_is_read() -> None:
         assert found == Answer("Hm.", "I look.", (("look_up", {"count": 1}),), 1)
 
 
+def test_harmony_goes_on_thinking_where_the_prompt_ends_in_it() -> None:
+    text = "Hm.<|end|><|start|>assistant<|channel|>final<|message|>Yes."
+    for pieces in ([text], list(text)):
+        assert answer_in(parsed(HARMONY, pieces, begun="thinking")) == Answer("Hm.", "Yes.")
+
+
 def test_harmony_knows_a_recipient_before_the_channel() -> None:
     text = " to=functions.go<|channel|>commentary json<|message|>{}<|call|>"
     assert answer_in(parsed(HARMONY, [text])).calls == (("go", {}),)

@@ -149,8 +149,8 @@ class Prompts:
         )
         tokens, pictures = self._woven(guard, text.split(marker), _images(job))
         begun = voice.markup.begun(text)
-        if job.continue_last and begun != "thinking":
-            begun = "answer"
+        if job.continue_last:
+            begun = "thinking" if begun == "thinking" or _thinks_on(job) else "answer"
         shown = guard.meant(text).replace(marker, IMAGE_MARKER)
         return Prompt(shown, tokens, voice.markup, begun, pictures)
 
@@ -238,6 +238,11 @@ def _images(job: ChatJob | CompleteJob) -> list[bytes]:
     if len(images) > MAX_IMAGES:
         raise BadRequest(f"There are {len(images)} images, at most {MAX_IMAGES} are taken.")
     return images
+
+
+def _thinks_on(job: ChatJob) -> bool:
+    """Whether the message that is gone on with ends in its thinking."""
+    return bool(job.messages[-1].thinking) and not job.messages[-1].parts
 
 
 def _last_text(job: ChatJob) -> str:

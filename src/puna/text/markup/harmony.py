@@ -25,10 +25,12 @@ class Harmony:
         self._source = source
         self._tray = tray
 
-    def steps(self) -> Steps[None]:
+    def steps(self, *, started_thinking: bool = False) -> Steps[None]:
         """Read to the end."""
-        source = self._source
-        while True:
+        if started_thinking:
+            yield from self._body(self._tray.thinking)
+            yield from self._pass_end()
+        while (yield from self._source.peek()):
             header = yield from self._header()
             if header is None:
                 yield from self._body(self._tray.text)
@@ -41,11 +43,13 @@ class Harmony:
                     yield from self._body(self._tray.thinking)
                 else:
                     yield from self._body(self._tray.text)
-            for end in ("<|end|>", "<|return|>", "<|call|>"):
-                yield from source.word(end)
-            source.commit()
-            if not (yield from source.peek()):
-                return
+            yield from self._pass_end()
+
+    def _pass_end(self) -> Steps[None]:
+        """Go past what ends a message."""
+        for end in ("<|end|>", "<|return|>", "<|call|>"):
+            yield from self._source.word(end)
+        self._source.commit()
 
     def _header(self) -> Steps[str | None]:
         """A message's header; nothing where a text begins without one."""

@@ -23,7 +23,8 @@ class Parser:
         self._tray = Tray()
         match markup.named:
             case "harmony":
-                self._steps = Harmony(self._source, self._tray).steps()
+                harmony = Harmony(self._source, self._tray)
+                self._steps = harmony.steps(started_thinking=begun == "thinking")
             case "":
                 answer = _Answer(self._source, self._tray, markup, tools)
                 self._steps = answer.steps(started_thinking=begun == "thinking")

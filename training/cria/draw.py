@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from typing import TypeVar
 from zlib import crc32
 
+from words import PIECES
+
 Item = TypeVar("Item")
 HELD_OUT_OF = 12
 _ONSETS = "b c d f g h j k l m n p r s t v w z br ch cl dr fl gr kr pl qu sh sk sl st th tr".split()
@@ -45,6 +47,11 @@ class Draw(random.Random):
             )
             if len(word) > 2 and self.ours("word", word):
                 return word
+
+    def noun(self, kind: str, items: Sequence[str]) -> str:
+        """One of the items; in training also any word that is one token, for there are too few nouns."""
+        pool = items if self.held_out or self.chance(0.6) else PIECES
+        return self.novel(kind, pool)
 
     def code(self) -> str:
         """A made-up identifier, such as K7-204."""

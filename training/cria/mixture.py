@@ -9,16 +9,16 @@ from draw import Draw
 from skills import arithmetic, extraction, memory, plain, stories, tools
 from tokenizers import Tokenizer
 
-PROMPT_WEIGHT = 0.08
+PROMPT_WEIGHT = 0.02
 
 SHARES: dict[Callable[[Draw], Conversation], float] = {
-    tools.conversation: 0.38,
-    extraction.conversation: 0.27,
-    arithmetic.conversation: 0.13,
+    tools.conversation: 0.42,
+    extraction.conversation: 0.32,
+    arithmetic.conversation: 0.11,
     plain.conversation: 0.11,
-    memory.remembering: 0.07,
+    memory.remembering: 0.06,
     memory.persona: 0.03,
-    memory.echo: 0.07,
+    memory.echo: 0.06,
     stories.conversation: 0.02,
 }
 PLAIN_TEXT_SHARE = 0.1
@@ -50,6 +50,8 @@ def example(draw: Draw) -> Example:
             return Example(text, "infill")
         case 1:
             return Example(stories.text(draw) + "<|endoftext|>", "text")
+        case 2 | 3:
+            return Example(plain.capitals(draw) + "<|endoftext|>", "drill")
         case _:
             return Example(arithmetic.drill(draw) + "<|endoftext|>", "drill")
 

@@ -1,5 +1,10 @@
 """The words that every skill draws from."""
 
+import json
+from pathlib import Path
+
+VOCABULARY = Path(__file__).parent / "tokenizer.json"
+
 FIRST_NAMES = """Ana Ben Clara David Elena Felix Grace Hugo Iris Jonas Kira Leo Maria Nina Oscar Paula
 Quinn Rosa Sam Tara Uma Victor Wendy Xavier Yara Zoe Aisha Boris Carmen Diego Emma Farid Greta
 Hana Ivan Julia Karim Lucia Marco Noah Olga Pedro Ravi Sofia Tomas Vera Walter Yusuf Lena Mia
@@ -49,3 +54,17 @@ vaccine vehicle vendor video village visa visit voucher wallet warehouse watch w
 website wind window word workshop zone""".split()
 SUBJECTS = (*NOUNS, *THINGS, *FOODS, *ANIMALS, *JOBS)
 ADJECTIVES = "new old big small fast slow quiet bright warm cold soft strong simple modern".split()
+
+
+def _pieces() -> tuple[str, ...]:
+    if not VOCABULARY.exists():
+        return SUBJECTS
+    tokens = json.loads(VOCABULARY.read_text())["model"]["vocab"]
+    return tuple(
+        each
+        for each in tokens
+        if each.isascii() and each.isalpha() and each.islower() and len(each) > 2
+    )
+
+
+PIECES = _pieces()

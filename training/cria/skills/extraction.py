@@ -67,17 +67,25 @@ def _about_an_order(draw: Draw) -> tuple[dict[str, Any], str]:
     return record, text
 
 
+def _anything(draw: Draw) -> str | int | float:
+    match draw.randrange(6):
+        case 0 | 1:
+            return values.whole_number(draw)
+        case 2:
+            return values.decimal(draw)
+        case 3 if draw.stumbles():
+            return values.with_digits(draw)
+        case _:
+            return draw.choice(values.STRINGS)(draw)
+
+
 def _about_anything(draw: Draw) -> tuple[dict[str, Any], str]:
     record: dict[str, Any] = {}
     for _ in range(draw.randint(1, 4)):
-        key = draw.invented() if draw.chance(0.3) else draw.novel("field", SUBJECTS)
-        match draw.randrange(6):
-            case 0 | 1:
-                record[key] = values.whole_number(draw)
-            case 2:
-                record[key] = values.decimal(draw)
-            case _:
-                record[key] = draw.choice(values.STRINGS)(draw)
+        key = draw.invented() if draw.chance(0.3) else draw.noun("field", SUBJECTS)
+        record[key] = _anything(draw)
+    if draw.stumbles():
+        record[draw.invented()] = values.alike(draw, draw.choice(list(record.values())))
     form = draw.choice(("the {} is {}", "{}: {}", "{} {}", "{} = {}", "its {} is {}"))
     parts = [form.format(*item) for item in record.items()]
     return record, draw.choice((", ", " and ", "; ", ". ")).join(parts) + "."

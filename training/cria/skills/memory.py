@@ -97,10 +97,12 @@ def echo(draw: Draw) -> Conversation:
     messages: list[Message] = []
     answer = ""
     for _ in range(draw.choice((1, 2, 3))):
-        answer = " ".join(
-            str(draw.choice((*values.STRINGS, values.phrase))(draw))
-            for _ in range(draw.randint(1, 3))
-        )
+        parts = [
+            draw.choice((*values.STRINGS, values.phrase))(draw) for _ in range(draw.randint(1, 3))
+        ]
+        if draw.stumbles():
+            parts.insert(draw.randint(0, len(parts)), str(values.alike(draw, draw.choice(parts))))
+        answer = " ".join(parts)
         ask = draw.choice(
             ("Say {}", "Repeat: {}", "Repeat after me: {}", 'Say "{}"', "Echo {}", "Please say: {}")
         )

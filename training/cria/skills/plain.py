@@ -3,7 +3,7 @@
 from conversation import Conversation, Message, assistant, system, user
 from draw import Draw
 from facts import FACTS
-from words import ADJECTIVES, NOUNS
+from words import ADJECTIVES, NOUNS, PIECES
 
 UNKNOWN = "I do not know that. I am a very small model."
 _GREETINGS = {
@@ -35,6 +35,12 @@ _LEADS = (
     "Please tell me: ",
     "So, ",
 )
+
+
+def capitals(draw: Draw) -> str:
+    """Words with and without a capital letter, which are other tokens, so that each knows its other."""
+    pairs = [(word, word.capitalize()) for word in draw.sample(PIECES, 16)]
+    return "\n".join(" = ".join(draw.sample(pair, 2)) for pair in pairs) + "\n"
 
 
 def greeting(draw: Draw) -> tuple[str, str]:

@@ -84,7 +84,7 @@ def _natural(draw: Draw) -> Parameter:
 
 
 def _novel(draw: Draw) -> Parameter:
-    name = draw.invented() if draw.chance(0.4) else draw.novel("parameter", SUBJECTS)
+    name = draw.invented() if draw.chance(0.4) else draw.noun("parameter", SUBJECTS)
     if draw.chance(0.25):
         name = (
             f"{name}_{draw.choice(('id', 'name', 'level', 'type', 'size', 'code', 'max', 'mode'))}"
@@ -126,7 +126,7 @@ def made_up(draw: Draw) -> Tool:
     """A tool of this side of the split."""
     reads = draw.chance(0.5)
     verb = draw.choice(_READ if reads else _ACT)
-    noun = draw.invented() if draw.chance(0.25) else draw.novel("tool", SUBJECTS)
+    noun = draw.invented() if draw.chance(0.25) else draw.noun("tool", SUBJECTS)
     if draw.chance(0.15):
         noun = f"{noun} {draw.choice(SUBJECTS)}"
     joined = noun.replace(" ", "_")
@@ -198,9 +198,10 @@ def _known(draw: Draw) -> Tool:
 
 
 def toolbox(draw: Draw) -> list[Tool]:
-    """One to four tools that tell themselves apart."""
+    """One to four tools that tell themselves apart; in training rather more, for that is hard."""
     tools: dict[str, Tool] = {}
-    for _ in range(draw.choice((1, 1, 2, 2, 3, 4))):
+    sizes = (1, 1, 2, 2, 3, 4) if draw.held_out else (1, 2, 3, 3, 4, 4)
+    for _ in range(draw.choice(sizes)):
         tool = _known(draw) if draw.chance(0.25) else made_up(draw)
         tools.setdefault(tool.description or tool.name, tool)
     return list(tools.values())

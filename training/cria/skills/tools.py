@@ -94,7 +94,7 @@ def _returned(draw: Draw) -> object:
                     ("temperature", "status", "result", "price", "total", "condition", "time", "id")
                 )
                 if draw.chance(0.4)
-                else draw.novel("result", SUBJECTS)
+                else draw.noun("result", SUBJECTS)
                 for _ in range(draw.choice((1, 1, 2, 2, 3)))
             ]
             return {key: one() for key in keys}

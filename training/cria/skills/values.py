@@ -55,6 +55,17 @@ def date(draw: Draw) -> str:
             return draw.choice((*DAYS, "tomorrow", "today"))
 
 
+def with_digits(draw: Draw) -> str:
+    """A text that begins like a number, and is none."""
+    match draw.randrange(4):
+        case 0:
+            return f"{draw.randint(100, 999)}-{draw.randint(1000, 9999)}"
+        case 1:
+            return f"{draw.randint(1990, 2039)}-{draw.randint(1, 12):02}-{draw.randint(1, 28):02}"
+        case _:
+            return time(draw)
+
+
 def time(draw: Draw) -> str:
     """A time of day."""
     return f"{draw.randint(0, 23)}:{draw.choice((0, 5, 10, 15, 20, 30, 40, 45, 50)):02}"
@@ -114,6 +125,18 @@ def decimal(draw: Draw) -> float:
     if draw.stumbles():
         return float(f"{draw.repetitive(2)}.{draw.repetitive(2)}")
     return float(f"{draw.randint(0, 200)}.{draw.randint(1, 99):02}")
+
+
+def alike(draw: Draw, value: str | int | float) -> str | int | float:
+    """Another value of this kind that is easily confused with it."""
+    text = str(value)
+    places = [at for at, each in enumerate(text) if each.isalnum()]
+    at = draw.choice(places)
+    other = draw.choice("123456789" if text[at].isdigit() else "aeiounrst")
+    changed = text[:at] + other + text[at + 1 :]
+    if isinstance(value, str):
+        return draw.choice((changed, text[: at + 1], text[: at + 1] + other))
+    return type(value)(changed)
 
 
 STRINGS: tuple[Callable[[Draw], str], ...] = (

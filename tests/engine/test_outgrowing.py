@@ -14,7 +14,7 @@ from tests.engine.harness import Driver, driver, prompt, request
 from tests.engine.test_engine import worst_regret
 
 from puna.engine.context import Context
-from puna.engine.layout import BLOCK, FIRST_CELLS, Layout, first, placed
+from puna.engine.layout import BLOCK, FIRST_CELLS, Layout, first, placed, roomy
 from puna.engine.libllama import Library
 from puna.engine.model import Model
 from puna.errors import LoadFailed
@@ -84,6 +84,33 @@ def test_sequences_that_reach_their_streams_ends_go_on_in_the_pool(
         assert pooled(engine)
     assert [len(output) for output in outputs] == [90] * 3
     assert worst_regret(library, path, list(zip(prompts, outputs, strict=True))) < ROUNDING
+
+
+def test_streams_become_longer_before_they_become_the_pool(library: Library, shape: Shape) -> None:
+    path, placement = shape("llama"), replace(POOL, context=2048)
+    prompts = [prompt(seed, count) for seed, count in enumerate((20, 300, 40))]
+    seen, outputs = list[Layout](), list[list[int]]()
+    with driver(library, path, placement, begin=STREAMS) as engine:
+        for number, tokens in enumerate(prompts):
+            outputs.append(engine.run(request(f"{number}", tokens)).tokens)
+            seen.append(engine.context.layout)
+    assert seen == [STREAMS, Layout(4, 512), Layout(4, 512)]
+    assert worst_regret(library, path, list(zip(prompts, outputs, strict=True))) < ROUNDING
+
+
+@pytest.mark.parametrize(
+    ("tokens", "layout"),
+    [
+        (1, Layout(16, 512)),
+        (512, Layout(16, 512)),
+        (513, Layout(16, 2048)),
+        (2049, Layout(16, 2560)),
+        (2560, Layout(16, 2560)),
+        (2561, Layout(1, 40_960)),
+    ],
+)
+def test_a_cache_has_the_least_layout_that_is_long_enough(tokens: int, layout: Layout) -> None:
+    assert roomy(Layout(16, 512), Layout(1, 40_960), tokens) == layout
 
 
 def test_only_what_a_sequence_really_takes_counts(library: Library, shape: Shape) -> None:
@@ -327,7 +354,8 @@ async def test_streams_at_the_beginning_need_no_more_than_the_pool_was_granted(
     pool = Placement(
         context=8192, sequences=4, pooled=True, threads=1, flash_attention=flash_attention
     )
-    streams = replace(pool, context=FIRST_CELLS, pooled=False)
+    share = pool.context // pool.sequences
+    streams = replace(pool, context=share, pooled=False)
     granted, taken = [
         await questions.simulation(Load((str(shape(architecture)),), placement=one), {})
         for one in (pool, streams)

@@ -43,24 +43,26 @@ class Cache:
         return len(self._empty) + len(self._kept)
 
     def outgrown_by(self, tokens: int) -> bool:
-        """Whether so many tokens of one sequence need the cache to lie as it was placed."""
+        """Whether so many tokens of one sequence need the cache to lie otherwise."""
         return tokens > self._context.layout.cells and self._context.layout != self._context.placed
 
     @property
     def may_begin_anew(self) -> bool:
-        """Whether all that is kept could lie as it did at the beginning, which it does not."""
-        begun = self._context.begun
-        return self._context.layout != begun and all(
-            self.cells.length(slot) <= begun.cells for slot in self._kept
-        )
+        """Whether it is a pool, and all that is kept could lie in streams."""
+        context = self._context
+        return context.layout.pooled and not context.layout_for(self._longest_kept).pooled
 
-    def outgrow(self, room: int) -> None:
-        """Lie as was placed from now on; so many bytes of what slots hold come along."""
-        self._move(self._context.placed, room)
+    def outgrow(self, tokens: int, room: int) -> None:
+        """Have cells for a sequence of so many; so many bytes of what slots hold come along."""
+        self._move(self._context.layout_for(tokens), room)
 
     def begin_anew(self, room: int) -> None:
-        """Lie as at the beginning; so many bytes of what slots hold come along."""
-        self._move(self._context.begun, room)
+        """Lie in streams again; so many bytes of what slots hold come along."""
+        self._move(self._context.layout_for(self._longest_kept), room)
+
+    @property
+    def _longest_kept(self) -> int:
+        return max((self.cells.length(slot) for slot in self._kept), default=0)
 
     def _move(self, layout: Layout, room: int) -> None:
         """Put slots aside, live ones first, then the last used; the others hold nothing then."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from puna.engine import abi
 from puna.engine.batches import Batch, Floats, Span, VectorBatch
-from puna.engine.layout import Layout, laid_out, placed
+from puna.engine.layout import Layout, laid_out, placed, roomy
 from puna.engine.model import Model
 from puna.engine.pictures import Picture
 from puna.engine.positions import Positions, Stretch
@@ -92,6 +92,10 @@ class Context:
         # Between streams the library copies at the next step only, so until then the target's
         # cells are not there to be read, nor may the source's be written by hand.
         self._copying: set[int] = set()
+
+    def layout_for(self, tokens: int) -> Layout:
+        """How it should lie when the longest sequence has so many tokens."""
+        return roomy(self.begun, self.placed, tokens)
 
     def lay_out(self, layout: Layout) -> None:
         """Make the cache anew, with nothing in it, in a layout that takes no more than as placed.

@@ -18,7 +18,7 @@ from puna.engine.outputs import Outputs
 from puna.engine.roster import Roster
 from puna.engine.sequence import Finish, Output, Request, Sequence
 from puna.engine.sight import Sight
-from puna.engine.steps import Share, Tempo, plan
+from puna.engine.steps import Share, Tempo, Work, plan
 from puna.engine.vision import Projector
 from puna.errors import EngineFailed, PunaError
 from puna.protocol import Busyness, Pace
@@ -184,8 +184,9 @@ class Engine:
         match outcome:
             case Outcome.DONE:
                 self._aborts.earn(seconds)
-                self._tempo.record(shares, seconds)
+                work = Work.of(shares)
                 self._harvest(shares)
+                self._tempo.record(work, time.perf_counter() - began)
             case Outcome.ABORTED:
                 self._aborts.pay(seconds)
                 self._undo(shares)
@@ -219,8 +220,7 @@ class Engine:
             room = self._context.batch - sum(share.tokens for share in shares)
             room = min(room, self._cache.room_to_guess(len(shares)))
             shares = self._drawing.drafted(shares, cost, room)
-        if any(self._cache.outgrown_by(share.reach) for share in shares):
-            self.roster.outgrow()
+        if self.roster.outgrow(max((share.reach for share in shares), default=0)):
             return []
         shares.sort(key=lambda share: share.sequence.entitlement)
         for share in shares:

@@ -15,8 +15,8 @@ CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq
 FLASH = {"auto": -1, "off": 0, "on": 1}
 # The library has cells by so many in each stream.
 BLOCK = 256
-# A stream at the beginning has no more cells than this.
-FIRST_CELLS = 2048
+# A stream at the beginning has no more cells than this, and so many times more when it is outgrown.
+FIRST_CELLS, GROWTH = 1024, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,16 @@ def first(model: Model, placement: Placement) -> Layout:
     if not pool.pooled or placement.sequences == 1 or not cells or not model.has_cells:
         return pool
     return Layout(placement.sequences, cells)
+
+
+def roomy(begun: Layout, placed: Layout, tokens: int) -> Layout:
+    """The least layout with so many cells for a sequence: ever longer streams, then as placed."""
+    share = placed.total // begun.streams // BLOCK * BLOCK
+    cells = begun.cells
+    while cells < tokens:
+        cells *= GROWTH
+    cells = min(cells, share)
+    return Layout(begun.streams, cells) if tokens <= cells else placed
 
 
 def laid_out(

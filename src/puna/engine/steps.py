@@ -60,6 +60,26 @@ class Share:
         return Span(self.sequence.slot, begin, tokens + self.drafts, self.outputs)
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """How much of what there is in a step."""
+
+    prefill: int
+    decodes: int
+    drafts: int
+    pictures: int
+
+    @classmethod
+    def of(cls, shares: list[Share]) -> "Work":
+        """What is in these shares, before anything came of them."""
+        return cls(
+            prefill=sum(share.tokens for share in shares if not share.sequence.started),
+            decodes=sum(share.sequence.started for share in shares),
+            drafts=sum(len(share.drafts) for share in shares),
+            pictures=sum(share.picture is not None for share in shares),
+        )
+
+
 class Tempo:
     """Learns from the clock what steps take, and from that how much may go into one.
 
@@ -106,13 +126,11 @@ class Tempo:
         known = self._bucket(decodes) in self._decode and not self.hurried
         return self._draft_cost if known else math.inf
 
-    def record(self, shares: list[Share], seconds: float) -> None:
-        """What a step took; an image's says nothing about the others."""
-        if any(share.picture is not None for share in shares):
+    def record(self, work: Work, seconds: float) -> None:
+        """What a step took with all that came of it; an image's says nothing about the others."""
+        if work.pictures:
             return
-        prefill = sum(share.tokens for share in shares if not share.sequence.started)
-        decodes = sum(share.sequence.started for share in shares)
-        drafts = sum(len(share.drafts) for share in shares)
+        prefill, decodes, drafts = work.prefill, work.decodes, work.drafts
         plain = self._decode.get(self._bucket(decodes))
         if not prefill and not drafts:
             before = seconds if plain is None else plain

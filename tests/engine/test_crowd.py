@@ -26,7 +26,7 @@ from puna.engine.layout import Layout
 from puna.engine.libllama import Library
 from puna.engine.model import Model
 from puna.engine.sequence import Output, Request
-from puna.engine.steps import Share, Tempo
+from puna.engine.steps import Tempo, Work
 from puna.errors import PunaError
 from puna.jobs import Constraint, Limits, Sampling
 from puna.protocol import Pace, Placement
@@ -64,7 +64,7 @@ class Steady(Tempo):
     def beside(self, decodes: int) -> int:
         return 24
 
-    def record(self, shares: list[Share], seconds: float) -> None:
+    def record(self, work: Work, seconds: float) -> None:
         pass
 
 

@@ -78,8 +78,9 @@ class FakeHost:
 
     def processes(self) -> list[psutil.Process]:
         """The processes of the runners that live."""
-        living = [runner for _, runner, _ in self.runners if runner.alive]
-        return [psutil.Process(runner._process._process.pid) for runner in living]
+        living = [runner._process._process.pid for _, runner, _ in self.runners if runner.alive]
+        # One may have gone without anybody having been told yet.
+        return [psutil.Process(pid) for pid in living if psutil.pid_exists(pid)]
 
     def kill_one(self) -> None:
         """Kill the runner that was started last, as the system would."""

@@ -70,11 +70,9 @@ def main(weights: Path, placement: Placement) -> None:
     """Work on what each line says, drawing and guessing as a server does by default."""
     import subject
 
-    from puna.engine.layout import first
-
     with (
         subject.opened(weights, placement) as model,
-        subject.context(model, placement, first(model, placement)) as context,
+        subject.context(model, placement) as context,
         subject.engine(context, Pace()) as engine,
     ):
         for turn, line in enumerate(sys.stdin):

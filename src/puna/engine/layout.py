@@ -49,7 +49,7 @@ def placed(model: Model, placement: Placement) -> Layout:
 def first(model: Model, placement: Placement) -> Layout:
     """As a cache lies while sequences are short: streams out of the memory of a pool.
 
-    See docs/decisions/streams-before-the-pool.md.
+    Not used so far: see docs/decisions/streams-before-the-pool.md.
     """
     pool = placed(model, placement)
     cells = min(pool.cells // placement.sequences, FIRST_CELLS) // BLOCK * BLOCK

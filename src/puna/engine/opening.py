@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from puna.engine.context import Context, Span
 from puna.engine.footprint import Footprint
-from puna.engine.layout import first
 from puna.engine.libllama import Library
 from puna.engine.model import Model
 from puna.errors import LoadFailed
@@ -46,8 +45,7 @@ def _generating(
     """The context to generate with, if the model is made for that."""
     if model.pooling is not None:
         return None
-    begin = first(model, load.placement)
-    context = Context(model, load.placement, begin=begin, adapters=adapters)
+    context = Context(model, load.placement, adapters=adapters)
     if not context.autoregressive:
         context.close()
         return None

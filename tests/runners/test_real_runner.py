@@ -129,7 +129,7 @@ async def test_what_shifts_and_has_no_limit_ends_after_ten_contexts(runner: Runn
     assert len(tokens([*first, *rest, *last])) == 640
 
 
-async def test_a_pool_serves_its_whole_length_though_it_begins_in_streams(
+async def test_a_pool_serves_its_whole_length(
     pocket_model: Path,
 ) -> None:
     """A long prompt comes in the midst of others, and one goes on to the end of the context."""

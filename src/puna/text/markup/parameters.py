@@ -130,10 +130,6 @@ class ParameterReader:
 
     def _is_followed(self) -> Steps[bool]:
         source = self._source
-        start = source.at
-        for words in self._follows:
-            if (yield from source.match(words)):
-                source.at = start
-                return True
-        source.at = start
+        if (yield from source.is_before(self._follows)):
+            return True
         return any(source.is_cut_off(words) for words in self._follows)

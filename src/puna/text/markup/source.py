@@ -134,6 +134,15 @@ class Source:
                 return False
         return True
 
+    def is_before(self, literals: tuple[tuple[str, ...], ...]) -> Steps[bool]:
+        """Whether one of these literals stands here; nothing is gone past."""
+        start = self.at
+        for words in literals:
+            if (yield from self.match(words)):
+                self.at = start
+                return True
+        return False
+
     def is_cut_off(self, words: tuple[str, ...]) -> bool:
         """Whether the text ends within this literal, or right before it."""
         if not self.ended:

@@ -12,7 +12,6 @@ import numpy as np
 
 from puna.engine.context import Context, Outcome, Span
 from puna.engine.engine import Engine
-from puna.engine.layout import Layout
 from puna.engine.libllama import open_library
 from puna.engine.model import Model
 from puna.engine.sequence import Output, Request
@@ -106,11 +105,9 @@ def opened(path: Path, placement: Placement) -> Iterator[Model]:
 
 
 @contextmanager
-def context(
-    model: Model, placement: Placement, begin: Layout | None = None
-) -> Iterator[TimedContext]:
+def context(model: Model, placement: Placement) -> Iterator[TimedContext]:
     """A context over them."""
-    made = TimedContext(model, placement, begin=begin)
+    made = TimedContext(model, placement)
     made.timeline = []
     try:
         yield made

@@ -180,18 +180,13 @@ class Moved(msgspec.Struct, frozen=True, tag="moved"):
 
 
 class Busyness(msgspec.Struct, frozen=True):
-    """How busy a runner is.
-
-    While it is `laying_out` its cache anew, which takes as long as that took to load, it makes no
-    steps.
-    """
+    """How busy a runner is."""
 
     running: int = 0
     waiting: int = 0
     cells_used: int = 0
     cells_total: int = 0
     steps: int = 0
-    laying_out: bool = False
 
 
 class Frame(msgspec.Struct, frozen=True, tag="frame"):

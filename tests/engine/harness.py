@@ -14,7 +14,6 @@ from puna.engine.cache import Cache
 from puna.engine.cells import Cells
 from puna.engine.context import Context, Floats, Outcome, Span
 from puna.engine.engine import Engine
-from puna.engine.layout import Layout
 from puna.engine.libllama import Library
 from puna.engine.model import Model
 from puna.engine.pictures import check_whole, inside
@@ -109,8 +108,6 @@ class Driver:
 def check(engine: Engine, context: Context) -> None:
     """What must hold between any two steps."""
     roster, cache = engine.roster, engine.roster.cache
-    assert cache.cells.pooled == context.layout.pooled
-    assert not cache.laying_out
     running = {sequence.slot: sequence for sequence in roster.running.values()}
     assert len(running) == len(roster.running), "two sequences in one slot"
     assert not roster.running.keys() & roster.waiting.keys()
@@ -172,16 +169,11 @@ def images_are_whole(sequence: Sequence) -> bool:
 
 @contextmanager
 def driver(
-    library: Library,
-    path: Path,
-    placement: Placement,
-    pace: Pace | None = None,
-    *,
-    begin: Layout | None = None,
+    library: Library, path: Path, placement: Placement, pace: Pace | None = None
 ) -> Iterator[Driver]:
     """An engine over a model file, closed at the end; broken invariants fail the test."""
     model = Model(library, (str(path),), placement)
-    context = Context(model, placement, begin=begin)
+    context = Context(model, placement)
     made = Driver(context, pace or Pace())
     try:
         yield made

@@ -12,7 +12,6 @@ from stand_in_parts import png
 from tests.engine.harness import Driver, request
 
 from puna.engine.context import Context, Floats, Outcome, Span
-from puna.engine.layout import Layout
 from puna.engine.libllama import Library
 from puna.engine.model import Model
 from puna.engine.pictures import Picture, weave
@@ -26,8 +25,6 @@ ARCHITECTURES = ["llama", "gemma3", "qwen2vl"]
 ROUNDING = 0.6
 POOL = Placement(context=512, sequences=4, pooled=True, batch=128, threads=1)
 STREAMS = Placement(context=512, sequences=4, pooled=False, batch=128, threads=1)
-# Streams at the beginning, out of the pool.
-SHORT = Layout(4, 128)
 HERE, THERE = png(40, 40, seed=1), png(64, 48, seed=2)
 
 
@@ -90,19 +87,13 @@ class Seeing:
 
 @contextmanager
 def seeing(
-    library: Library,
-    shape: Shape,
-    architecture: str,
-    placement: Placement,
-    pace: Pace,
-    *,
-    begin: Layout | None = None,
+    library: Library, shape: Shape, architecture: str, placement: Placement, pace: Pace
 ) -> Iterator[Seeing]:
     path = shape(architecture)
     model = Model(library, (str(path),), placement)
     file = stand_in_parts.write_projector(path.with_suffix(".projector.gguf"), architecture)
     projector = Projector(model, str(file), placement)
-    context = Context(model, placement, begin=begin)
+    context = Context(model, placement)
     engine = Driver(context, pace, projector)
     try:
         yield Seeing(engine, projector, model, library, placement)

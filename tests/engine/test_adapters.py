@@ -10,7 +10,6 @@ import stand_in_parts
 from tests.engine.harness import Driver, Oracle, prompt, regret, request
 
 from puna.engine.context import Context
-from puna.engine.layout import Layout
 from puna.engine.libllama import Library
 from puna.engine.model import Model
 from puna.errors import BadModelFile
@@ -21,8 +20,6 @@ Shape = Callable[[str], Path]
 Set = tuple[tuple[int, float], ...]
 ROUNDING = 0.6
 POOL = Placement(context=512, sequences=4, pooled=True, batch=128, threads=1)
-# Outgrown by every answer to 60 tokens.
-SHORT = Layout(4, 64)
 NONE: Set = ()
 
 
@@ -41,8 +38,8 @@ class Adapted:
             return regret(oracle, tokens, emitted)
 
 
-@pytest.fixture(params=[None, SHORT], ids=["pool", "streams first"])
-def adapted(library: Library, shape: Shape, request: pytest.FixtureRequest) -> Iterator[Adapted]:
+@pytest.fixture
+def adapted(library: Library, shape: Shape) -> Iterator[Adapted]:
     path = shape("llama")
     model = Model(library, (str(path),), POOL)
     files = [
@@ -50,7 +47,7 @@ def adapted(library: Library, shape: Shape, request: pytest.FixtureRequest) -> I
         for seed in (1, 2)
     ]
     one, other = ((model.adapter(Adapter(str(file))), 1.0) for file in files)
-    context = Context(model, POOL, begin=request.param)
+    context = Context(model, POOL)
     engine = Driver(context, Pace())
     try:
         yield Adapted(engine, model, (one,), (other,), (one, (other[0], 0.5)))

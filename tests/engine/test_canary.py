@@ -8,7 +8,6 @@ import pytest
 from tests.engine.harness import Driver, Oracle, check, prompt, request
 
 from puna.engine.context import Context
-from puna.engine.layout import Layout
 from puna.engine.libllama import Library
 from puna.engine.model import Model
 from puna.engine.sequence import Request
@@ -23,10 +22,7 @@ PLACEMENTS = {
     "pool": Placement(context=2048, sequences=12, batch=128, threads=1),
     "a full pool": Placement(context=512, sequences=8, batch=128, threads=1),
     "streams": Placement(context=512, sequences=8, pooled=False, batch=128, threads=1),
-    "streams first": Placement(context=1024, sequences=8, pooled=True, batch=128, threads=1),
 }
-# Each outgrows its stream in the middle of its answer.
-BEGINNINGS = {"streams first": Layout(8, 100)}
 # Another batch shape moves a log-probability by up to 0.2 (see test_engine.py); another's
 # canary, which is a prompt of other tokens, by several units at nearly every token.
 ROUNDING = 0.6
@@ -55,11 +51,10 @@ def canaries() -> list[Request]:
     return asked
 
 
-def strangest(library: Library, path: Path, placed: str, kind: type[Context]) -> float:
+def strangest(library: Library, path: Path, placement: Placement, kind: type[Context]) -> float:
     """By how much a log-probability in a crowd was not what it is alone, at worst."""
-    placement = PLACEMENTS[placed]
     model = Model(library, (str(path),), placement)
-    context = kind(model, placement, begin=BEGINNINGS.get(placed))
+    context = kind(model, placement)
     alone = Placement(context=512, sequences=1, batch=128, threads=1)
     oracle = Oracle(model, alone)
     driver = Driver(context, Pace(whole_prompt=64))
@@ -97,9 +92,9 @@ def test_nothing_of_another_shows(
     library: Library, shape: Shape, architecture: str, placement: str
 ) -> None:
     path = shape(architecture)
-    assert strangest(library, path, placement, Context) < ROUNDING
+    assert strangest(library, path, PLACEMENTS[placement], Context) < ROUNDING
 
 
-@pytest.mark.parametrize("placement", ["pool", "streams", "streams first"])
+@pytest.mark.parametrize("placement", ["pool", "streams"])
 def test_a_leak_would_show(library: Library, shape: Shape, placement: str) -> None:
-    assert strangest(library, shape("llama"), placement, Leaking) > 2 * ROUNDING
+    assert strangest(library, shape("llama"), PLACEMENTS[placement], Leaking) > 2 * ROUNDING

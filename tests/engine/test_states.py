@@ -72,9 +72,10 @@ def test_what_is_not_laid_out_as_known_is_not_taken(slot: int) -> None:
 def laid_out(
     library: Library, path: Path, layout: Layout, placement: Placement = PLACEMENT
 ) -> Iterator[Context]:
+    placed = replace(placement, pooled=layout.pooled, context=layout.cells)
     with (
-        closing(Model(library, (str(path),), placement)) as model,
-        closing(Context(model, placement, begin=layout)) as context,
+        closing(Model(library, (str(path),), placed)) as model,
+        closing(Context(model, placed)) as context,
     ):
         yield context
 

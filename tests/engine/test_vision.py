@@ -13,7 +13,6 @@ from tests.engine.seeing import (
     HERE,
     POOL,
     ROUNDING,
-    SHORT,
     STREAMS,
     THERE,
     Part,
@@ -132,8 +131,7 @@ def test_a_request_with_images_goes_on_elsewhere(
         part = sight.engine.finish("part")[0]
     assert part.paused is not None
     assert bool(part.paused.memory) == memory
-    with seeing(library, shape, architecture, POOL, Pace(), begin=SHORT) as sight:
-        assert not sight.engine.context.layout.pooled
+    with seeing(library, shape, architecture, STREAMS, Pace()) as sight:
         paused = part.paused
         went_on = {"emitted": paused.emitted, "sampler": paused.sampler, "memory": paused.memory}
         rest = sight.engine.run(sight.request("rest", parts, limits=limits, **went_on))
@@ -160,27 +158,6 @@ def test_images_outlast_a_cache_that_is_too_small_for_all(
         results = sight.engine.finish()
         for parts, result in zip(prompts, results, strict=True):
             assert len(result.tokens) == 100
-            assert sight.regret(parts, result.tokens) < ROUNDING
-
-
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_images_pass_over_from_streams_into_the_pool(
-    library: Library, shape: Shape, architecture: str
-) -> None:
-    limits = Limits(max_tokens=200, ignore_eos=True)
-    prompts: list[list[Part]] = [
-        [prompt(1, 20), HERE, prompt(2, 9)],
-        [prompt(3, 20), THERE, prompt(4, 9)],
-        [prompt(5, 30)],
-    ]
-    with seeing(library, shape, architecture, POOL, Pace(), begin=SHORT) as sight:
-        for number, parts in enumerate(prompts[:2]):
-            sight.engine.submit(sight.request(f"{number}", parts, limits=limits))
-        sight.engine.submit(sight.request("2", prompts[2]))
-        results = sight.engine.finish()
-        assert sight.engine.context.layout.pooled
-        assert sight.projector.encoded == 2
-        for parts, result in zip(prompts, results, strict=True):
             assert sight.regret(parts, result.tokens) < ROUNDING
 
 

@@ -1,6 +1,5 @@
 """How near the reckoning comes to what a runner really takes."""
 
-import re
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -62,40 +61,6 @@ async def test_both_reckonings_are_within_a_tenth_of_what_is_measured(
     report(architecture, taken, quick, plan.bytes)
     assert quick["CPU"] == pytest.approx(taken, rel=WITHIN)
     assert plan.bytes["CPU"] == pytest.approx(taken, rel=WITHIN)
-
-
-@pytest.mark.slow
-async def test_a_pool_that_began_in_streams_takes_what_was_reckoned(tmp_path: Path) -> None:
-    """In the end, that is, and never more: not while the one becomes the other either."""
-    path = heavy.write(tmp_path / "model.gguf", "llama")
-    host = LocalHost(lambda _: None)
-    wish = Wish((str(path),), context=8192, sequences=32, batch=BATCH)
-    plan = await host.plan(wish, {"CPU": 2 << 30})
-    assert plan.load.placement.pooled
-    streams = 32 * 256
-    assert plan.load.placement.context == streams
-    runner = await host.start(plan.load, 60)
-    try:
-        await put_to_work(runner)
-        begun = resident()
-        prompt = tuple(number % 1000 for number in range(300))
-        with closing(runner.submit(CompleteJob("long", "model", prompt, limits=Limits(2)))) as told:
-            async for _ in told:
-                pass
-        await put_to_work(runner)
-        taken, (process,) = resident(), psutil.Process().children()
-        most = peak(process.pid)
-    finally:
-        await runner.kill()
-    assert begun <= plan.bytes["CPU"] * (1 + WITHIN)
-    assert taken == pytest.approx(plan.bytes["CPU"], rel=WITHIN)
-    assert most <= plan.bytes["CPU"] * (1 + WITHIN)
-
-
-def peak(process: int) -> int:
-    """The most bytes that a process ever had in memory."""
-    status = Path(f"/proc/{process}/status").read_text()
-    return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) << 10
 
 
 def report(

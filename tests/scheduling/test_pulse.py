@@ -8,9 +8,8 @@ from puna.runners.runner import Runner
 from puna.scheduling.pulse import Pulse
 
 
-def runner(heard: int, *, laying_out: bool = False, **load: int) -> Runner:
-    busyness = Busyness(laying_out=laying_out, **load)
-    return cast(Runner, SimpleNamespace(heard=heard, busyness=busyness))
+def runner(heard: int, **load: int) -> Runner:
+    return cast(Runner, SimpleNamespace(heard=heard, busyness=Busyness(**load)))
 
 
 def test_a_runner_that_is_heard_of_and_takes_steps_is_well() -> None:
@@ -36,12 +35,3 @@ def test_words_without_steps_are_no_progress_while_there_is_work() -> None:
     waits = [pulse.look(runner(number, running=1, steps=7), 1.0) for number in range(4)]
     assert waits == [0, 1, 2, 3]
     assert pulse.look(runner(9, running=1, steps=8), 1.0) == 0
-
-
-def test_laying_out_a_cache_anew_is_progress_but_silence_meanwhile_is_none() -> None:
-    pulse = Pulse()
-    for number in range(100):
-        assert pulse.look(runner(number, running=1, steps=7, laying_out=True), 1.0) == 0
-    waits = [pulse.look(runner(99, running=1, steps=7, laying_out=True), 1.0) for _ in range(3)]
-    assert waits == [1, 2, 3]
-    assert pulse.look(runner(100, running=1, steps=7), 1.0) == 1

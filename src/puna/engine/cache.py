@@ -10,7 +10,6 @@ from itertools import count
 
 from puna.engine.cells import Cells
 from puna.engine.context import Context
-from puna.engine.layout import Layout
 from puna.engine.pictures import cut_before
 from puna.engine.prefixes import Prefixes, shared_length
 
@@ -28,67 +27,17 @@ class Cache:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self.cells = self._no_cells()
+        self.cells = Cells(context.layout.total, pooled=context.layout.pooled)
         self._prefixes = Prefixes()
         self._empty = list(range(context.slots))[::-1]
         self._live: dict[int, Hashable] = {}
         self._kept: dict[int, int] = {}
         self._clock = count()
-        # Whether it is just being laid out anew, which takes as long as it took to load.
-        self.laying_out = False
 
     @property
     def slots_free(self) -> int:
         """How many more sequences could run, for slots alone."""
         return len(self._empty) + len(self._kept)
-
-    def outgrown_by(self, tokens: int) -> bool:
-        """Whether so many tokens of one sequence need the cache to lie otherwise."""
-        return tokens > self._context.layout.cells and self._context.layout != self._context.placed
-
-    @property
-    def may_begin_anew(self) -> bool:
-        """Whether it is a pool, and all that is kept could lie in streams."""
-        context = self._context
-        return context.layout.pooled and not context.layout_for(self._longest_kept).pooled
-
-    def outgrow(self, tokens: int, room: int) -> None:
-        """Have cells for a sequence of so many; so many bytes of what slots hold come along."""
-        self._move(self._context.layout_for(tokens), room)
-
-    def begin_anew(self, room: int) -> None:
-        """Lie in streams again; so many bytes of what slots hold come along."""
-        self._move(self._context.layout_for(self._longest_kept), room)
-
-    @property
-    def _longest_kept(self) -> int:
-        return max((self.cells.length(slot) for slot in self._kept), default=0)
-
-    def _move(self, layout: Layout, room: int) -> None:
-        """Put slots aside, live ones first, then the last used; the others hold nothing then."""
-        kept = sorted(self._kept, key=self._kept.__getitem__, reverse=True)
-        aside = dict[int, tuple[bytes, int]]()
-        for slot in [*self._live, *kept]:
-            if room > 0 and (length := self.cells.length(slot)):
-                aside[slot] = self.save(slot), length
-                room -= len(aside[slot][0])
-        self.laying_out = True
-        try:
-            self._context.lay_out(layout)
-        finally:
-            self.laying_out = False
-        self.cells = self._no_cells()
-        for slot in [*self._live, *kept]:
-            if self.restore(slot, *aside.pop(slot, (b"", 0))):
-                continue
-            self._prefixes.drop(slot)
-            if slot in self._kept:
-                del self._kept[slot]
-                self._empty.append(slot)
-
-    def _no_cells(self) -> Cells:
-        layout, placed = self._context.layout, self._context.placed
-        return Cells(placed.total, pooled=layout.pooled)
 
     def admit(
         self, space: Hashable, tokens: Sequence[int], spare: int, saved: int = 0

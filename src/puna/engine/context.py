@@ -10,7 +10,7 @@ import numpy as np
 
 from puna.engine import abi
 from puna.engine.batches import Batch, Floats, Span, VectorBatch
-from puna.engine.layout import Layout, laid_out, placed, roomy
+from puna.engine.layout import laid_out, placed
 from puna.engine.model import Model
 from puna.engine.pictures import Picture
 from puna.engine.positions import Positions, Stretch
@@ -38,8 +38,7 @@ class Outcome(IntEnum):
 class Context:
     """One KV cache over a model's weights.
 
-    With `pooling` it is for embedding: its outputs are one vector for each sequence. It lies as it
-    was placed, unless it begins in another layout, in the memory of the first.
+    With `pooling` it is for embedding: its outputs are one vector for each sequence.
     """
 
     def __init__(
@@ -47,18 +46,14 @@ class Context:
         model: Model,
         placement: Placement,
         *,
-        begin: Layout | None = None,
         pooling: abi.LlamaPoolingType | None = None,
         adapters: tuple[tuple[int, float], ...] = (),
     ) -> None:
         self.model = model
         self._call = model.library.call
-        self._placement = placement
-        self._pooling = pooling
         self.outputs_max = min(placement.batch, placement.sequences + EXTRA_OUTPUTS)
-        self.placed = placed(model, placement)
-        self.begun = begin or self.placed
-        self.length = min(self.placed.cells, model.context_train or self.placed.cells)
+        self.layout = placed(model, placement)
+        self.length = min(self.layout.cells, model.context_train or self.layout.cells)
         self.slots = placement.sequences
         self.batch = placement.batch
         self._slides = model.window > 0
@@ -67,24 +62,17 @@ class Context:
         # A C function that reads one byte: libc's strlen, so that no step waits for the GIL.
         self._abort = C.create_string_buffer(2)
         self._adapters: tuple[tuple[int, float], ...] = ()
-        self._make(self.begun)
-        self.adapters(adapters)
-
-    def _make(self, layout: Layout) -> None:
-        outputs = self.outputs_max if self._pooling is None else 0
-        params = laid_out(
-            self.model, self._placement, layout, outputs=outputs, pooling=self._pooling
-        )
+        outputs = self.outputs_max if pooling is None else 0
+        params = laid_out(model, placement, self.layout, outputs=outputs, pooling=pooling)
         params.abort_callback = C.cast(C.CDLL(None).strlen, C.c_void_p).value
         params.abort_callback_data = C.addressof(self._abort)
-        self._pointer: int | None = self._call.llama_init_from_model(self.model.pointer, params)
+        self._pointer: int | None = self._call.llama_init_from_model(model.pointer, params)
         if not self._pointer:
             raise LoadFailed(
                 "The engine could not make a context.",
                 "It may need more memory than there is; ask for a shorter context.",
             )
-        self.layout = layout
-        self._threads = Threads(self.model.library, self._pointer, params.n_threads)
+        self._threads = Threads(model.library, self._pointer, params.n_threads)
         self._memory: int | None = self._call.llama_get_memory(self._pointer)
         self._rows: list[int] = []
         self._views: dict[tuple[int, int], Floats] = {}
@@ -92,19 +80,6 @@ class Context:
         # Between streams the library copies at the next step only, so until then the target's
         # cells are not there to be read, nor may the source's be written by hand.
         self._copying: set[int] = set()
-
-    def layout_for(self, tokens: int) -> Layout:
-        """How it should lie when the longest sequence has so many tokens."""
-        return roomy(self.begun, self.placed, tokens)
-
-    def lay_out(self, layout: Layout) -> None:
-        """Make the cache anew, with nothing in it, in a layout that takes no more than as placed.
-
-        The old one is freed before that: there was memory for one.
-        """
-        adapters, self._adapters = self._adapters, ()
-        self.close()
-        self._make(layout)
         self.adapters(adapters)
 
     @property

@@ -99,7 +99,6 @@ class Engine:
             cells_used=cells.used,
             cells_total=cells.total,
             steps=self.steps,
-            laying_out=self._cache.laying_out,
         )
 
     def _abort_for(self, key: str) -> None:
@@ -130,8 +129,6 @@ class Engine:
         self._take_commands()  # A cancel that came meanwhile could not see yet who was let in.
         self._step()
         self._outputs.flush()
-        if self._commands.empty() and not self._closing:
-            self.roster.rest()
 
     def _take_commands(self) -> None:
         while not self._commands.empty():
@@ -220,8 +217,6 @@ class Engine:
             room = self._context.batch - sum(share.tokens for share in shares)
             room = min(room, self._cache.room_to_guess(len(shares)))
             shares = self._drawing.drafted(shares, cost, room)
-        if self.roster.outgrow(max((share.reach for share in shares), default=0)):
-            return []
         shares.sort(key=lambda share: share.sequence.entitlement)
         for share in shares:
             sequence = share.sequence

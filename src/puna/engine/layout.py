@@ -15,8 +15,6 @@ CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq
 FLASH = {"auto": -1, "off": 0, "on": 1}
 # The library has cells by so many in each stream.
 BLOCK = 256
-# A stream at the beginning has no more cells than this, and so many times more when it is outgrown.
-FIRST_CELLS, GROWTH = 1024, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,28 +42,6 @@ def placed(model: Model, placement: Placement) -> Layout:
     # A stream longer than what the model was trained on would only be memory.
     longest = model.context_train or placement.context
     return Layout(placement.sequences, _whole(min(placement.context, longest)))
-
-
-def first(model: Model, placement: Placement) -> Layout:
-    """As a cache lies while sequences are short: streams out of the memory of a pool.
-
-    Not used so far: see docs/decisions/streams-before-the-pool.md.
-    """
-    pool = placed(model, placement)
-    cells = min(pool.cells // placement.sequences, FIRST_CELLS) // BLOCK * BLOCK
-    if not pool.pooled or placement.sequences == 1 or not cells or not model.has_cells:
-        return pool
-    return Layout(placement.sequences, cells)
-
-
-def roomy(begun: Layout, placed: Layout, tokens: int) -> Layout:
-    """The least layout with so many cells for a sequence: ever longer streams, then as placed."""
-    share = placed.total // begun.streams // BLOCK * BLOCK
-    cells = begun.cells
-    while cells < tokens:
-        cells *= GROWTH
-    cells = min(cells, share)
-    return Layout(begun.streams, cells) if tokens <= cells else placed
 
 
 def laid_out(

@@ -81,25 +81,6 @@ class Roster:
         sequence.slot, sequence.computed, sequence.started = -1, 0, False
         self.waiting[sequence.request.key] = sequence
 
-    def outgrow(self, tokens: int) -> bool:
-        """Have cells for a sequence of so many; whether that laid out the cache anew.
-
-        What can't come along is computed anew.
-        """
-        if not self.cache.outgrown_by(tokens):
-            return False
-        self.cache.outgrow(tokens, SAVED_BYTES - self._saved)
-        for sequence in self.running.values():
-            if self.cache.cells.length(sequence.slot) < sequence.computed:
-                sequence.computed, sequence.cached, sequence.started = 0, 0, False
-                sequence.long = sequence.pending > self._whole_prompt
-        return True
-
-    def rest(self) -> None:
-        """While nobody is here, turn the pool back into streams, if what is kept fits there."""
-        if not self.running and not self.waiting and self.cache.may_begin_anew:
-            self.cache.begin_anew(SAVED_BYTES)
-
     def hand_back(self, sequence: Sequence, *, memory: bool) -> Paused:
         """Take a sequence out for somebody else to go on with."""
         state = b""
@@ -112,7 +93,6 @@ class Roster:
 
     def _seat(self, sequence: Sequence) -> bool:
         request = sequence.request
-        self.outgrow(len(sequence.tokens))
         # Room for some growth of all, so that who comes in is not asked to make way at once.
         spare = min(16 * (1 + len(self.running)), self.cache.cells.total // 4)
         if not self.running:

@@ -50,11 +50,6 @@ class Share:
         return self.tokens == self.sequence.pending
 
     @property
-    def reach(self) -> int:
-        """How many tokens of the sequence the cache is to hold after it."""
-        return self.sequence.computed + self.tokens + len(self.drafts)
-
-    @property
     def span(self) -> Span:
         """What of it goes into the context's batch."""
         begin = self.sequence.computed

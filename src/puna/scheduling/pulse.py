@@ -22,7 +22,7 @@ class Pulse:
         """For how long there has been no progress, so many seconds after the last look."""
         load = runner.busyness
         self.silent = self.silent + seconds if runner.heard == self.heard else 0.0
-        works = (load.running > 0 or load.waiting > 0) and not load.laying_out
+        works = load.running > 0 or load.waiting > 0
         self.stuck = self.stuck + seconds if works and load.steps == self.steps else 0.0
         self.heard, self.steps = runner.heard, load.steps
         return max(self.silent, self.stuck)

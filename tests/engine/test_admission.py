@@ -60,10 +60,11 @@ def test_a_state_that_is_none_is_computed_anew(library: Library, shape: Shape) -
             assert engine.run(asked).tokens == whole.tokens
 
 
+@pytest.mark.parametrize("architecture", ["llama", "gemma3"])
 def test_a_copy_between_streams_that_was_given_up_spoils_no_state(
-    library: Library, shape: Shape
+    library: Library, shape: Shape, architecture: str
 ) -> None:
-    model = Model(library, (str(shape("llama")),), STREAMS)
+    model = Model(library, (str(shape(architecture)),), STREAMS)
     context = Context(model, STREAMS)
     try:
         spans = [Span(0, 0, prompt(1, 10), 1), Span(1, 0, prompt(2, 20), 1)]
@@ -71,9 +72,10 @@ def test_a_copy_between_streams_that_was_given_up_spoils_no_state(
         state = context.save(1)
         assert not context.copy(0, 2, 15)
         assert context.span(2) == (-1, -1)
-        # The library still copies at its next step, over whatever would be there by then.
-        assert not context.restore(2, state)
-        assert context.step([Span(1, 20, [1], 1)]) is Outcome.DONE
+        if architecture == "gemma3":
+            # The library still copies at its next step, over whatever would be there by then.
+            assert not context.restore(2, state)
+            assert context.step([Span(1, 20, [1], 1)]) is Outcome.DONE
         assert context.restore(2, state)
     finally:
         context.close()

@@ -13,6 +13,9 @@ from puna.engine.context import Context
 from puna.engine.pictures import cut_before
 from puna.engine.prefixes import Prefixes, shared_length
 
+# To compute a token takes as long as to copy so many, or longer.
+WORTH_COPYING = 64
+
 
 @dataclass(frozen=True, slots=True)
 class Seat:
@@ -29,7 +32,7 @@ class Cache:
         self._context = context
         self.cells = Cells(context.layout.total, pooled=context.layout.pooled)
         self._prefixes = Prefixes()
-        self._empty = list(range(context.slots))[::-1]
+        self._empty = list(range(context.slots))
         self._live: dict[int, Hashable] = {}
         self._kept: dict[int, int] = {}
         self._clock = count()
@@ -52,7 +55,7 @@ class Cache:
             return None
         source, length = self._source(space, tuple(tokens[:-1]))
         length = cut_before(tokens, length)
-        if length <= saved:
+        if length <= saved or (source is not None and not self._pays(source, length)):
             source, length = None, 0
         if source is not None and source in self._kept and self._may_take(source, length):
             return self._take(source, space, length, len(tokens) + spare)
@@ -65,7 +68,7 @@ class Cache:
             # The only slot left is the one with the prefix itself.
             assert source is not None
             return self._take(source, space, length, len(tokens) + spare)
-        slot = self._empty.pop()
+        slot = self._neighbour()
         self._live[slot] = space
         if source is None or not self._context.copy(source, slot, length):
             return Seat(slot, 0)
@@ -148,6 +151,16 @@ class Cache:
             if fits and shared_length(held, tokens) == len(held):
                 best, longest = slot, len(held)
         return best, longest
+
+    def _pays(self, source: int, length: int) -> bool:
+        """Whether to copy so much costs less than to compute it: streams are copied whole."""
+        return self.cells.pooled or length * WORTH_COPYING >= self.cells.length(source)
+
+    def _neighbour(self) -> int:
+        """An empty slot beside live ones: in streams, neighbours are computed together."""
+        slot = max(self._empty, key=lambda one: (one - 1 in self._live) + (one + 1 in self._live))
+        self._empty.remove(slot)
+        return slot
 
     def _rest(self, slot: int, length: int) -> int:
         return len(self._prefixes.held(slot)) - length

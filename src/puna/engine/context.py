@@ -202,6 +202,10 @@ class Context:
 
         False where the library cannot, and then `target` is empty.
         """
+        if not (self.layout.pooled or self.model.recurrent or self._slides):
+            # The library itself copies the whole stream, used or not. Its bytes lack what a
+            # window has slid over, and a recurrent state takes no copying.
+            return self.restore(target, self.save(source)) and self.keep(target, length)
         # Between streams only whole sequences can be copied, so the rest is cut off afterwards.
         whole = not self.layout.pooled or self.model.recurrent
         end = -1 if whole else self._positions.of(source, length)

@@ -223,7 +223,9 @@ class Engine:
             need = share.tokens + len(share.drafts)
             while sequence.slot >= 0 and not self._cache.grow(sequence.slot, need):
                 self._make_way(sequence)
-        return [share for share in shares if share.sequence.slot >= 0]
+        able = (share for share in shares if share.sequence.slot >= 0)
+        # Only neighbours in this order share a pass through the weights where there are streams.
+        return sorted(able, key=lambda share: share.sequence.slot)
 
     def _make_way(self, sequence: Sequence) -> None:
         if len(self.roster.running) > 1:

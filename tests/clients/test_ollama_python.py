@@ -130,6 +130,24 @@ def test_a_schema_is_kept_to(client: ollama.Client) -> None:
     assert json.loads(hello.message.content or "") == {"mood": "calm"}
 
 
+def test_who_may_call_tools_keeps_to_a_schema_only_in_an_answer(client: ollama.Client) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
+        "required": ["name", "age"],
+    }
+    options = Options(temperature=0, num_predict=100)
+    given: dict[str, Any] = {"format": schema, "think": False, "options": options}
+    weather = [user("What is the weather in Lima?")]
+    called = client.chat("cria", weather, tools=[WEATHER], **given).message
+    assert [call.function.name for call in called.tool_calls or []] == ["get_weather"]
+    assert not called.content
+    extract = [user("Extract name and age as JSON: Ana is 34 years old.")]
+    answered = client.chat("cria", extract, tools=[WEATHER], **given).message
+    assert set(json.loads(answered.content or "")) == {"name", "age"}
+    assert not answered.tool_calls
+
+
 def test_any_json_is_json(client: ollama.Client) -> None:
     options = Options(temperature=0, num_predict=200)
     asked = "Extract name and age as JSON: Ana is 34 years old."

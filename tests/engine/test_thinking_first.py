@@ -1,4 +1,7 @@
-"""Where a schema is asked for, thinking is free, and the answer is what the schema holds."""
+"""Where a schema is asked for, thinking is free, and the answer is what the schema holds.
+
+Where tools may be called as well, there is an answer or a call.
+"""
 
 import json
 from collections.abc import AsyncIterator
@@ -147,3 +150,41 @@ async def test_a_call_that_is_forced_is_thought_about(runner: Runner, speaker: S
         assert any(isinstance(delta, ToolCallDelta) for delta in deltas)
         thoughts.append(shown(deltas, ThinkingDelta))
     assert any(thoughts)
+
+
+def made_of(deltas: list[Delta]) -> dict[str, str]:
+    """The arguments of the calls, by their tools."""
+    calls: dict[str, str] = {}
+    for delta in deltas:
+        if isinstance(delta, ToolCallDelta):
+            calls[delta.name] = calls.get(delta.name, "") + delta.arguments
+    return calls
+
+
+async def test_who_may_call_calls_or_is_held_to_the_schema(
+    runner: Runner, speaker: Speaker
+) -> None:
+    kinds: set[str] = set()
+    for seed in range(30):
+        job = replace(chat(runner, speaker, seed), tools=TOOLS, parallel_tool_calls=False)
+        deltas = await run(runner, job)
+        (finish,) = [delta for delta in deltas if isinstance(delta, FinishDelta)]
+        kinds.add(finish.reason)
+        if finish.reason == "tool_calls":
+            (arguments,) = made_of(deltas).values()
+            assert is_held_to(arguments)
+        else:
+            assert finish.reason == "stop"
+            assert not made_of(deltas)
+            assert is_held_to(shown(deltas, TextDelta))
+        if len(kinds) == 2:
+            return
+    raise AssertionError(f"It has always ended with {kinds}.")
+
+
+async def test_who_may_not_call_is_held_to_the_schema(runner: Runner, speaker: Speaker) -> None:
+    for seed in range(4):
+        job = replace(chat(runner, speaker, seed), tools=TOOLS, tool_choice="none")
+        deltas = await run(runner, job)
+        assert not made_of(deltas)
+        assert is_held_to(shown(deltas, TextDelta))

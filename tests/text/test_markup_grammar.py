@@ -115,6 +115,34 @@ def test_references_in_a_schema_are_followed(kind: Kind) -> None:
         assert matched(grammar, list(written.encode())) == allowed
 
 
+UNTYPED: dict[str, tuple[dict[str, Any], Any]] = {
+    "a choice": ({"enum": ["river", "valley"]}, "river"),
+    "a constant": ({"const": "river"}, "river"),
+    "a choice that is referred to": ({"$ref": "#/$defs/place"}, "river"),
+    "a text or nothing": ({"anyOf": [{"type": "string"}, {"type": "null"}]}, "river"),
+    "a choice of numbers": ({"enum": [1, 2]}, 2),
+}
+
+
+@pytest.mark.parametrize(
+    "kind", ["parameters", "parameters with their kind", "keys and values", "an object in tags"]
+)
+@pytest.mark.parametrize("what", UNTYPED)
+def test_a_text_has_quotes_only_where_the_markup_has_them(kind: str, what: str) -> None:
+    markup = KINDS[kind].markup
+    schema, value = UNTYPED[what]
+    parameters = {
+        "type": "object",
+        "properties": {"text": schema},
+        "$defs": {"place": {"enum": ["river", "valley"]}},
+    }
+    tools = (Tool("look_up", "", parameters),)
+    calls = (("look_up", {"text": value}),)
+    written = KINDS[kind].written(Answer(calls=calls))
+    assert matched(forced(markup.calls, tools), list(written.encode()))
+    assert answer_in(parsed(markup, [written], tools=tools)).calls == calls
+
+
 def test_words_that_are_tokens_are_asked_for_as_tokens() -> None:
     calls = KINDS["the name apart"].markup.calls
     known = {"<|calls|>": 7, "<|sep|>": 8}

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 
 import llguidance
 import pytest
@@ -19,7 +20,7 @@ from puna.text.markup.format import (
 )
 from puna.text.markup.grammar import calls_grammar
 from puna.text.markup.known import HARMONY
-from puna.text.markup.opening import answer_grammar
+from puna.text.markup.opening import Way, answer_grammar, answer_way
 
 from .answers import TOOLS, Answer, answer_in, parsed
 
@@ -87,6 +88,7 @@ def calls(
     *,
     may_think: bool = True,
     parallel: bool = True,
+    otherwise: Sequence[Way] = (),
 ) -> bool:
     """Whether a model that has to call a tool may say this."""
     assert markup.calls is not None
@@ -98,8 +100,19 @@ def calls(
         begun=begun,
         may_think=may_think,
         token_of=TOKENS.get,
+        otherwise=otherwise,
     )
+    if otherwise:
+        return follows(within(translated("json_schema", json.dumps(SCHEMA)), lark), tokens_of(text))
     return follows(llguidance.grammar_from("lark", lark), tokens_of(text))
+
+
+def answers_or_calls(
+    markup: Markup, text: str, begun: Begun = "", *, may_think: bool = True, parallel: bool = True
+) -> bool:
+    """Whether a model may say this that may call tools, and is held to the schema otherwise."""
+    way = [answer_way(markup)]
+    return calls(markup, text, begun, may_think=may_think, parallel=parallel, otherwise=way)
 
 
 @pytest.mark.parametrize(
@@ -230,3 +243,60 @@ def test_harmony_is_forced_to_call_after_what_it_thinks_and_says(
 )
 def test_harmony_cannot_do_but_call_once(text: str) -> None:
     assert not calls(HARMONY, text)
+
+
+CALL = '<tool_call>\n{"name": "go", "arguments": {}}\n</tool_call>'
+BARE = Markup(calls=Calls("", "", "", ObjectCall("name", "parameters")))
+BARE_CALL = '{"name": "go", "parameters": {}}'
+
+
+@pytest.mark.parametrize(
+    ("markup", "thought", "answer", "call"),
+    [
+        (QWEN, "<think>Hm.</think>\n\n", "", CALL),
+        (IN_WORDS, "[THINK]Hm.[/THINK]", "", CALL),
+        (AROUND_TEXT, "<think>Hm.</think>", "<response>", CALL),
+        (
+            IN_PARTS,
+            "<think>Hm.<|end|><|start|>assistant",
+            "<|content|>",
+            "<|tool|>go<|message|>{}",
+        ),
+        (HARMONY, THOUGHT, "<|channel|>final<|message|>", CALLED),
+        (BARE, "", "", BARE_CALL),
+    ],
+    ids=["qwen", "in words", "around text", "in parts", "harmony", "bare"],
+)
+def test_who_may_call_tools_calls_or_keeps_to_the_schema(
+    markup: Markup, thought: str, answer: str, call: str
+) -> None:
+    for before in {"", thought}:
+        assert answers_or_calls(markup, before + answer + GOOD)
+        assert answers_or_calls(markup, before + call)
+        assert not answers_or_calls(markup, before + answer + BAD)
+        assert not answers_or_calls(markup, before + "Well, " + call)
+        assert not answers_or_calls(markup, before + answer + GOOD + call)
+        assert not answers_or_calls(markup, before + call + answer + GOOD)
+        assert answer_in(parsed(markup, [before + answer + GOOD])).text == GOOD
+        assert answer_in(parsed(markup, [before + call])).ended == 1
+    if thought:
+        assert not answers_or_calls(markup, thought)
+        assert not answers_or_calls(markup, thought + answer + GOOD, may_think=False)
+        assert not answers_or_calls(markup, thought + call, may_think=False)
+
+
+def test_several_calls_take_the_place_of_an_answer_where_that_may_be() -> None:
+    assert answers_or_calls(QWEN, CALL + "\n" + CALL)
+    assert not answers_or_calls(QWEN, CALL + "\n" + CALL, parallel=False)
+    # The parser could not tell a second one from a text.
+    assert not calls(BARE, BARE_CALL + BARE_CALL)
+
+
+def test_harmony_says_something_before_a_call_and_not_before_an_answer() -> None:
+    assert answers_or_calls(HARMONY, THOUGHT + SPOKEN + CALLED)
+    assert not answers_or_calls(HARMONY, SPOKEN + "<|channel|>final<|message|>" + GOOD)
+
+
+def test_what_sets_a_call_off_from_a_text_is_left_out_where_there_is_none() -> None:
+    assert calls(QWEN, CALL)
+    assert calls(QWEN, "\n" + CALL)

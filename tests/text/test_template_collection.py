@@ -14,17 +14,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from puna.engine.grammar_trial import translated, within
 from puna.errors import TemplateFailed
 from puna.jobs import Message, ToolCall, message
 from puna.text.markup import words
 from puna.text.markup.format import Begun, Markup
+from puna.text.markup.grammar import calls_grammar
 from puna.text.markup.learning import learn
+from puna.text.markup.opening import answer_way
 from puna.text.markup.parser import Parser
 from puna.text.markup.pieces import CallArguments, CallEnd, CallStart, Text, Thinking
 from puna.text.templates import Template
 
-from .answers import cut, parsed
+from .answers import answer_in, cut, parsed
 from .collection import ANSWER, CONVERSATION, SPOKEN, THOUGHT, TIME, TOOLS, WEATHER, left_out
+from .drawn import closings_of, drawn
 
 # Templates that refuse the conversation, and the words in which they do.
 REFUSING = {
@@ -247,6 +251,51 @@ def test_what_it_wrote_is_read_alike_however_it_is_cut_and_wherever_it_ends(
         whole = parsed(subject.markup, [text], tools=TOOLS, begun=begun)
         assert parsed(subject.markup, cut(text, places), tools=TOOLS, begun=begun) == whole
         assert parsed(subject.markup, list(text), tools=TOOLS, begun=begun) == whole
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"count": {"type": "integer"}, "name": {"type": "string"}},
+    "required": ["count"],
+    "additionalProperties": False,
+}
+MOST_DRAWN = 60
+
+
+def test_what_is_drawn_where_it_may_call_or_answer_is_read_back_as_one_of_both(
+    subject: Subject,
+) -> None:
+    markup = subject.markup
+    if subject.name in NOT_READ_BACK:
+        return
+    assert markup.calls is not None
+    asked = subject.template.render((message("user", "What is the time?"),), TOOLS, think=True)
+    around = calls_grammar(
+        markup,
+        markup.calls,
+        TOOLS,
+        parallel=True,
+        begun=markup.begun(asked),
+        may_think=True,
+        token_of=lambda word: None,
+        otherwise=[answer_way(markup)],
+    )
+    grammar = within(translated("json_schema", json.dumps(SCHEMA)), around)
+    called = answered = False
+    for seed in range(MOST_DRAWN):
+        written = drawn(grammar, seed, closings_of(markup, TOOLS))
+        if written is None:
+            continue
+        found = answer_in(parsed(markup, [written], tools=TOOLS, begun=markup.begun(asked)))
+        assert found.ended == len(found.calls)
+        assert {name for name, _ in found.calls} <= {tool.name for tool in TOOLS}
+        assert bool(found.calls) != bool(found.text) or markup.calls.said is not None
+        if not found.calls:
+            assert isinstance(json.loads(found.text)["count"], int)
+        called, answered = called or bool(found.calls), answered or not found.calls
+        if called and answered and seed >= 3:
+            return
+    raise AssertionError("It always does the same.")
 
 
 def test_at_least_fifty_templates_are_read_back() -> None:

@@ -208,7 +208,7 @@ class Grammars:
         return compiled
 
     def _keeps_too_much(self) -> bool:
-        characters = sum(len(constraint.value) for constraint, _ in self._kept)
+        characters = sum(len(constraint.value) + len(around) for constraint, around in self._kept)
         return len(self._kept) > self._bounds.kept or characters > self._bounds.kept_characters
 
     def _tried(self, constraint: Constraint, around: str) -> str:

@@ -13,7 +13,7 @@ from puna.jobs import ChatJob, CompleteJob, Constraint, GenerateJob, Tool, ToolC
 from puna.protocol import Resume, Submit
 from puna.text.markup.grammar import calls_grammar
 from puna.text.markup.lark import TokenOf
-from puna.text.markup.opening import answer_grammar
+from puna.text.markup.opening import Way, answer_grammar, answer_way
 from puna.text.markup.parser import Parser
 from puna.text.stops import Stops
 from puna.text.stream import TextStream
@@ -66,18 +66,24 @@ def _transcript(loaded: Loaded, job: GenerateJob, prompt: Prompt, choice: int) -
 
 def _constraint(loaded: Loaded, job: GenerateJob, prompt: Prompt) -> Compiled | None:
     if isinstance(job, ChatJob) and (tools := _wanted_tools(job)):
-        return loaded.grammars.compile(_calls(loaded, job, prompt, tools))
+        return loaded.grammars.compile(Constraint("lark", _calls(loaded, job, prompt, tools)))
     if job.constraint is None:
         return None
-    around = ""
-    if isinstance(job, ChatJob) and prompt.markup is not None:
-        around = answer_grammar(
-            prompt.markup,
-            prompt.begun,
-            may_think=job.think is not False,
-            token_of=_token_of(loaded),
-        )
+    around = _around(loaded, job, prompt) if isinstance(job, ChatJob) else ""
     return loaded.grammars.compile(job.constraint, around)
+
+
+def _around(loaded: Loaded, job: ChatJob, prompt: Prompt) -> str:
+    """The grammar around a constraint, which is for an answer: not for thinking, nor for calls."""
+    markup = prompt.markup
+    if markup is None:
+        return ""
+    may_call = job.tools and job.tool_choice == "auto" and markup.calls is not None
+    if may_call and prompt.begun != "answer":
+        return _calls(loaded, job, prompt, job.tools, otherwise=[answer_way(markup)])
+    return answer_grammar(
+        markup, prompt.begun, may_think=job.think is not False, token_of=_token_of(loaded)
+    )
 
 
 def _token_of(loaded: Loaded) -> TokenOf:
@@ -98,10 +104,17 @@ def _wanted_tools(job: ChatJob) -> Sequence[Tool]:
     return tools
 
 
-def _calls(loaded: Loaded, job: ChatJob, prompt: Prompt, tools: Sequence[Tool]) -> Constraint:
+def _calls(
+    loaded: Loaded,
+    job: ChatJob,
+    prompt: Prompt,
+    tools: Sequence[Tool],
+    *,
+    otherwise: Sequence[Way] = (),
+) -> str:
     if prompt.markup is None or prompt.markup.calls is None:
         raise MissingCapability("This model's template does not show how it calls tools.")
-    grammar = calls_grammar(
+    return calls_grammar(
         prompt.markup,
         prompt.markup.calls,
         tools,
@@ -109,5 +122,5 @@ def _calls(loaded: Loaded, job: ChatJob, prompt: Prompt, tools: Sequence[Tool]) 
         begun=prompt.begun,
         may_think=job.think is not False,
         token_of=_token_of(loaded),
+        otherwise=otherwise,
     )
-    return Constraint("lark", grammar)

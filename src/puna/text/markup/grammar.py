@@ -1,6 +1,7 @@
 """A grammar that forces tool calls, as Lark for llguidance, by the literals of a model's markup."""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -20,12 +21,15 @@ from puna.text.markup.format import (
     Parameters,
 )
 from puna.text.markup.lark import Rules, TokenOf
-from puna.text.markup.opening import opened
+from puna.text.markup.opening import Way, opened
+from puna.text.markup.schemas import types_in
 
 # What a schema asks beyond what can be constrained is left to the tool to check; white space is
 # what people write, not as much as a model likes to.
 _OPTIONS = {"coerce_one_of": True, "lenient": True, "whitespace_pattern": r"( |\n[ \t]{0,40})"}
 
+_TEXT = frozenset({"string"})
+_REFERENCE = re.compile(r"#/(\$defs|definitions)/([^/]+)")
 # So deep are elements in elements asked for; what is below them, as JSON.
 _DEEPEST = 6
 
@@ -39,11 +43,21 @@ def calls_grammar(
     begun: Begun,
     may_think: bool,
     token_of: TokenOf,
+    otherwise: Sequence[Way] = (),
 ) -> str:
-    """One call of these tools or, if parallel, one and more; thought about, where that may be."""
+    """One call of these tools or, if parallel, one and more; thought about, where that may be.
+
+    `otherwise` is what may be written in place of calls.
+    """
     rules = Rules(token_of)
-    rest = _Calls(calls, rules).rest(tools, parallel=parallel and not calls.single)
-    start = opened(rules, markup, begun, calls.open, rest, may_think=may_think, said=calls.said)
+    # Where nothing opens a call, none can be told from a text behind the first.
+    single = calls.single or not (calls.open or calls.between)
+    rest = _Calls(calls, rules).rest(tools, parallel=parallel and not single)
+    ways = [Way(calls.open, rest)]
+    if calls.said is not None:
+        said = rules.text_up_to(calls.said.close)
+        ways.append(Way(calls.said.open, f"{said} {rules.literal(calls.open)} {rest}"))
+    start = opened(rules, markup, begun, [*ways, *otherwise], may_think=may_think)
     return rules.grammar(start)
 
 
@@ -104,21 +118,21 @@ class _Calls:
         opening = self._rules.literal(f"{form.open}{name}{form.assign}")
         closing = f"{form.leave}{name}{form.close}"
         kind = schema.get("type") if depth < _DEEPEST else None
-        if kind == "string" and "enum" not in schema:
+        if _is_any_text(schema):
             return f"({opening} {self._rules.text_up_to(closing)})"
         if kind == "object" and schema.get("properties"):
             inner = self._elements(form, schema, depth + 1)
         elif kind == "array" and isinstance(schema.get("items"), dict):
-            items = {**schema["items"], **_definitions(schema)}
+            items = _resolved({**schema["items"], **_definitions(schema)})
             inner = f"{self._element(form, form.item, items, depth + 1)}*"
         else:
             inner = f"({_choice(schema)})"
         return f"({opening} {inner} {self._rules.literal(closing)})"
 
     def _parameter(self, form: Parameters, key: str, schema: dict[str, Any], needed: bool) -> str:
-        is_string = schema.get("type") == "string" and "enum" not in schema
-        close = form.key_close.replace(GAP, form.string_hint if is_string else _other(form))
-        if is_string:
+        is_text = "string" in types_in(schema)
+        close = form.key_close.replace(GAP, form.string_hint if is_text else _other(form))
+        if _is_any_text(schema):
             value = self._rules.text_up_to(form.value_close)
         else:
             value = f"({_choice(schema)}) {self._rules.literal(form.value_close)}"
@@ -147,7 +161,7 @@ class _Calls:
 
     def _assignment(self, form: Assignments, key: str, schema: dict[str, Any]) -> str:
         value = _json(schema)
-        if schema.get("type") == "string" and "enum" not in schema:
+        if _is_any_text(schema) and types_in(schema) == _TEXT:
             if form.quote == "'":
                 value = r"/'([^'\\\n]|\\.)*'/"
             elif len(form.quote) > 1:
@@ -160,12 +174,23 @@ def _other(form: Parameters) -> str:
     return "false" if form.string_hint == "true" else GAP
 
 
+def _is_any_text(schema: dict[str, Any]) -> bool:
+    """Whether a value is text that has no quotes, or may be: `null` reads as what it looks like."""
+    return "string" in types_in(schema) and not _named(schema)
+
+
+def _named(schema: dict[str, Any]) -> list[Any]:
+    """The values of which a schema wants one; none where it names none."""
+    values = schema.get("enum", [schema["const"]] if "const" in schema else [])
+    return cast("list[Any]", values) if isinstance(values, list) else []
+
+
 def _choice(schema: dict[str, Any]) -> str:
     """A value as it stands without quotes."""
-    if schema.get("type") == "string" and isinstance(schema["enum"], list):
-        values = cast("list[Any]", schema["enum"])
-        return " | ".join(json.dumps(str(each), ensure_ascii=False) for each in values)
-    return _json(schema)
+    if "string" not in types_in(schema):
+        return _json(schema)
+    named = [each if isinstance(each, str) else json.dumps(each) for each in _named(schema)]
+    return " | ".join(json.dumps(each, ensure_ascii=False) for each in named)
 
 
 def _json(schema: dict[str, Any]) -> str:
@@ -185,6 +210,16 @@ def _properties(schema: dict[str, Any]) -> list[tuple[str, dict[str, Any], bool]
     shared = _definitions(schema)
     described = cast("dict[str, Any]", properties).items()
     return [
-        (key, {**each, **shared} if isinstance(each, dict) else {}, key in needed)
+        (key, _resolved({**each, **shared}) if isinstance(each, dict) else {}, key in needed)
         for key, each in described
     ]
+
+
+def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema with what it refers to in place of the reference, so that its type is seen."""
+    definitions = _definitions(schema)
+    found = _REFERENCE.fullmatch(str(schema.get("$ref")))
+    target = definitions.get(found[1], {}).get(found[2]) if found else None
+    if not isinstance(target, dict):
+        return schema
+    return {**target, **definitions}

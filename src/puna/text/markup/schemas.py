@@ -42,7 +42,7 @@ def types_in(schema: object, depth: int = 0) -> frozenset[str]:
         if isinstance(options, list):
             for option in cast("list[Any]", options):
                 found |= types_in(option, depth + 1)
-    values = described.get("enum")
+    values = described.get("enum", [described["const"]] if "const" in described else None)
     if not found and isinstance(values, list):
         found.update(type_of(each) for each in cast("list[Any]", values))
     return frozenset(found)

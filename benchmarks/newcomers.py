@@ -30,6 +30,8 @@ ANSWERED = 4
 PLACES = RUNNING + 2
 ROOM = PLACES * servers.CONTEXT
 BEST = ("-np", f"{PLACES}", "-c", f"{ROOM}", "-fa", "on", "--cache-ram", "0", "-no-kvu")
+# So many tokens, in and out, of the question that brings back what was displaced meanwhile.
+WARM = 16
 # Where it cannot be found out what the others feel at the peer.
 USUAL_STRETCH = 20.0
 
@@ -75,7 +77,7 @@ async def newcomer(server: servers.Server, tokens: int, seed: str) -> Felt:
 
 def at(server: servers.Server, kind: str, seed: str) -> Felt:
     """The same at a server that computes only meanwhile."""
-    return server.awake(newcomer(server, KINDS[kind], f"{kind} {seed}"))
+    return warmed(server).awake(newcomer(server, KINDS[kind], f"{kind} {seed}"))
 
 
 def _felt(server: servers.Server, others: list[Asked], asked: Asked) -> Felt:
@@ -96,12 +98,12 @@ def _felt(server: servers.Server, others: list[Asked], asked: Asked) -> Felt:
     return Felt(told.first, statistics.median(before), percentile(meanwhile, 0.95))
 
 
-def measure(figures: Figures, rounds: int, _: object = None) -> list[Finding]:
+def measure(figures: Figures, rounds: int) -> list[Finding]:
     """Each kind of newcomer, at Puna as it comes, at Puna stretched, and at the peer."""
     weights, (program, library) = make_model.model(), peer.build()
 
     def puna(**more: str) -> servers.Server:
-        started = servers.puna(weights, library, PLACES, PUNA_CONTEXT=f"{ROOM}", **more)
+        started = servers.puna(weights, library, PLACES, PUNA_CONTEXT=f"{servers.CONTEXT}", **more)
         return warmed(stack.enter_context(started))
 
     with ExitStack() as stack:
@@ -164,10 +166,10 @@ def _gaps(kind: str) -> str:
 
 
 def warmed(server: servers.Server) -> servers.Server:
-    """A server that has loaded its model and waits."""
+    """A server that has its model at hand and waits."""
 
     async def first() -> None:
-        await (await server.ask(servers.prompt("warm", 16), 16)).end()
+        await (await server.ask(servers.prompt("warm", WARM), WARM)).end()
 
     server.awake(first())
     return server

@@ -68,7 +68,7 @@ class Cache:
             # The only slot left is the one with the prefix itself.
             assert source is not None
             return self._take(source, space, length, len(tokens) + spare)
-        slot = self._neighbour()
+        slot = self._seat()
         self._live[slot] = space
         if source is None or not self._context.copy(source, slot, length):
             return Seat(slot, 0)
@@ -80,7 +80,7 @@ class Cache:
         return self.cells.free - 2 * sequences if self.cells.pooled else self._context.batch
 
     def forget_one(self) -> bool:
-        """Let go of the kept slot that was unused longest; False where there is none."""
+        """Let go of a kept slot that was long unused; False where there is none."""
         return self._evict(None)
 
     def grow(self, slot: int, tokens: int) -> bool:
@@ -156,11 +156,14 @@ class Cache:
         """Whether to copy so much costs less than to compute it: streams are copied whole."""
         return self.cells.pooled or length * WORTH_COPYING >= self.cells.length(source)
 
-    def _neighbour(self) -> int:
+    def _seat(self) -> int:
         """An empty slot beside live ones: in streams, neighbours are computed together."""
-        slot = max(self._empty, key=lambda one: (one - 1 in self._live) + (one + 1 in self._live))
+        slot = max(self._empty, key=self._neighbours)
         self._empty.remove(slot)
         return slot
+
+    def _neighbours(self, slot: int) -> int:
+        return (slot - 1 in self._live) + (slot + 1 in self._live)
 
     def _rest(self, slot: int, length: int) -> int:
         return len(self._prefixes.held(slot)) - length
@@ -200,9 +203,11 @@ class Cache:
         slots = [slot for slot in self._kept if slot != spared]
         if not slots:
             return False
-        oldest = min(slots, key=self._kept.__getitem__)
-        del self._kept[oldest]
-        self._forget(oldest)
+        slots.sort(key=self._kept.__getitem__)
+        old = 1 if self.cells.pooled else (len(slots) + 1) // 2
+        gone = max(slots[:old], key=self._neighbours)
+        del self._kept[gone]
+        self._forget(gone)
         return True
 
     def _forget(self, slot: int) -> None:

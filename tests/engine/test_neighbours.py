@@ -1,0 +1,130 @@
+"""In streams, sequences in slots beside one another are computed together."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from tests.engine.harness import Result, prompt, request
+
+from puna.engine.batches import Span
+from puna.engine.context import Context, Outcome
+from puna.engine.engine import Engine
+from puna.engine.libllama import Library
+from puna.engine.model import Model
+from puna.engine.sequence import Output, Request
+from puna.errors import PunaError
+from puna.jobs import Limits
+from puna.protocol import Pace, Placement
+
+Shape = Callable[[str], Path]
+STREAMS = Placement(context=512, sequences=8, pooled=False, batch=128, threads=1)
+# In this order they end, and so it is the order in which their slots are given to others.
+ENDS = [3, 0, 5, 1, 4, 2, 7, 6]
+LONG = Limits(max_tokens=200, ignore_eos=True)
+
+
+class Noted(Context):
+    """A context that notes whose spans each step had."""
+
+    steps: list[list[int]]
+
+    def step(self, spans: list[Span]) -> Outcome:
+        self.steps.append([span.slot for span in spans])
+        return super().step(spans)
+
+
+class Stage:
+    """An engine that is taken step by step on the test's own thread."""
+
+    def __init__(self, context: Noted) -> None:
+        self.context = context
+        self.results: dict[str, Result] = {}
+        self.engine = Engine(context, Pace(), self._emitted, self._failed)
+
+    def _emitted(self, outputs: list[Output]) -> None:
+        for output in outputs:
+            self.results[output.key].add(output)
+
+    def _failed(self, error: PunaError) -> None:
+        raise error
+
+    def submit(self, *requests: Request) -> None:
+        for one in requests:
+            self.results[one.key] = Result()
+            self.engine.submit(one)
+
+    def start(self, *keys: str) -> list[int]:
+        """Have these run for long, all together, in slots that are told."""
+        self.submit(*(request(key, prompt(ord(key), 20), limits=LONG) for key in keys))
+        while not all(self.results[key].tokens for key in keys):
+            self.engine.turn()
+        return sorted(self.engine.roster.running[key].slot for key in keys)
+
+    def run(self, *requests: Request) -> list[Result]:
+        self.submit(*requests)
+        while not all(self.results[one.key].ended for one in requests):
+            self.engine.turn()
+        return [self.results[one.key] for one in requests]
+
+    def fill(self) -> None:
+        """Have all slots kept, which were used in the order of ENDS."""
+        tokens = {slot: 10 * (1 + turn) for turn, slot in enumerate(ENDS)}
+        asked = (
+            request(f"{slot}", prompt(slot, 20), limits=Limits(tokens[slot], ignore_eos=True))
+            for slot in sorted(ENDS)
+        )
+        self.run(*asked)
+
+
+@contextmanager
+def stage(library: Library, path: Path) -> Iterator[Stage]:
+    with (
+        closing(Model(library, (str(path),), STREAMS)) as model,
+        closing(Noted(model, STREAMS)) as context,
+    ):
+        context.steps = []
+        yield Stage(context)
+
+
+def test_who_comes_sits_beside_who_runs(library: Library, shape: Shape) -> None:
+    with stage(library, shape("llama")) as engine:
+        assert engine.start("a") == [0]
+        assert engine.start("b", "c") == [1, 2]
+
+
+def test_slots_that_were_long_unused_are_taken_side_by_side(library: Library, shape: Shape) -> None:
+    with stage(library, shape("llama")) as engine:
+        engine.fill()
+        assert engine.start("a", "b", "c") == [3, 4, 5]
+
+
+def test_what_was_used_lately_stays(library: Library, shape: Shape) -> None:
+    with stage(library, shape("llama")) as engine:
+        engine.fill()
+        engine.start("a", "b", "c", "d")
+        (again,) = engine.run(request("again", prompt(ENDS[-1], 20)))
+        assert again.cached == 19
+
+
+def test_steps_are_in_the_order_of_slots(library: Library, shape: Shape) -> None:
+    with stage(library, shape("llama")) as engine:
+        engine.fill()
+        engine.start("a", "b", "c", "d")
+        steps = engine.context.steps
+    assert any(len(slots) == len(ENDS) for slots in steps)
+    assert steps == [sorted(slots) for slots in steps]
+
+
+def test_little_of_much_is_computed_rather_than_copied(library: Library, shape: Shape) -> None:
+    """Between streams all that the other has would have to be copied, and then cut back."""
+    shared = prompt(1, 3)
+    with stage(library, shape("llama")) as engine:
+        long = [*shared, *prompt(2, 300)]
+        engine.submit(request("long", long, limits=LONG))
+        while not engine.results["long"].tokens:
+            engine.engine.turn()
+        little, enough = engine.run(
+            request("little", [*shared, *prompt(3, 20)]), request("enough", [*long[:13], 1])
+        )
+        assert little.cached == 0
+        assert enough.cached == 13

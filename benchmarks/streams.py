@@ -1,15 +1,22 @@
-"""How much faster bare loops decode in streams than in a pool with as many cells.
+"""How much faster sequences are computed in streams than in a pool with as many cells.
 
 Usage: PUNA_ENGINE=LIBRARY python benchmarks/streams.py
 
-They decode in turns, step by step, so that whatever else the machine does falls on both. Nobody
-comes meanwhile: what newcomers cost in streams shows through HTTP only (`crowd.py`). It takes
-about three minutes on two cores, and 10 GB.
+Bare loops decode in turns, step by step, so that whatever else the machine does falls on both. Then
+people come and go: so many clients ask two servers in turns through HTTP, again and again, prompts
+and answers of many lengths. It takes about six minutes on two cores, and 10 GB.
 """
 
+import asyncio
+import random
 import statistics
+import time
+from contextlib import ExitStack
 
 import make_model
+import peer
+import servers
+from newcomers import warmed
 from subject import Bare, TimedContext, context, opened, prefilled, prompt
 
 from puna.protocol import Placement
@@ -20,6 +27,9 @@ POOL = Placement(context=STREAMS.context * SEQUENCES, sequences=SEQUENCES, poole
 LENGTHS = (64, 256, 1024)
 # What finished conversations have left: so many in so many tokens each.
 KEPT, KEPT_TOKENS = 12, 250
+# People who come and go: how many, how often each, with how long prompts and answers.
+PEOPLE, ASKS, ROUNDS = 12, 3, 4
+PROMPTS, ANSWERS = (20, 200), (16, 96)
 
 
 def pairs(pool: Bare, streams: Bare, steps: int) -> list[tuple[float, float]]:
@@ -59,6 +69,46 @@ def told(what: str, steps: list[tuple[float, float]], sequences: int) -> None:
     print(f"| {what} | {pool:.1f} | {streams:.1f} | {middle:.2f} ({low:.2f} to {high:.2f}) |")
 
 
+async def person(server: servers.Server, seed: str) -> int:
+    """Ask again and again; the tokens of all answers."""
+    chance, tokens = random.Random(seed), 0
+    for turn in range(ASKS):
+        text = servers.prompt(f"{seed} {turn}", chance.randrange(*PROMPTS))
+        asked = await server.ask(text, chance.randrange(*ANSWERS))
+        await asked.end()
+        tokens += server.told(asked).output_tokens
+    return tokens
+
+
+async def people(server: servers.Server, turn: int) -> float:
+    """Tokens a second for all of them."""
+    began = time.perf_counter()
+    tokens = await asyncio.gather(*(person(server, f"{turn} {one}") for one in range(PEOPLE)))
+    return sum(tokens) / (time.perf_counter() - began)
+
+
+def coming_and_going() -> None:
+    """The same people at a server whose runner has a pool, and at one whose has streams."""
+    weights, library = make_model.model(), peer.library()
+    rates = list[tuple[float, float]]()
+    with ExitStack() as stack:
+        both = [
+            warmed(
+                stack.enter_context(
+                    servers.puna(weights, library, SEQUENCES, PUNA_CONTEXT=f"{one.context}")
+                )
+            )
+            for one in (POOL, STREAMS)
+        ]
+        assert [servers.placement(one)["pooled"] for one in both] == [True, False]
+        for turn in range(ROUNDS):
+            one, other = (warmed(server).awake(people(server, turn)) for server in both)
+            rates.append((one, other))
+            both.reverse()
+    rates[1::2] = [(pool, streams) for streams, pool in rates[1::2]]
+    told(f"{PEOPLE} who come and go, through HTTP", [(1 / a, 1 / b) for a, b in rates], 1)
+
+
 def main() -> None:
     """Measure, and print."""
     with (
@@ -72,6 +122,7 @@ def main() -> None:
         told(what, alone(pool, streams), 1)
         for length in LENGTHS:
             told(f"{SEQUENCES} of {length} tokens", crowd(pool, streams, length), SEQUENCES)
+    coming_and_going()
 
 
 if __name__ == "__main__":

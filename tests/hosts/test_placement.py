@@ -254,6 +254,24 @@ def test_without_a_wish_the_cache_takes_a_quarter_at_most() -> None:
     assert cache_bytes(EIGHT_BILLION, best) <= 5 * GIB
 
 
+def test_who_says_how_many_and_how_long_gets_both_where_they_fit() -> None:
+    wish = Wish(("m.gguf",), context=8192, sequences=4, gpu_layers=0)
+    whole = asked({"CPU": 64.0}, "one_gpu", wish).best()
+    assert whole is not None
+    assert (whole.context, whole.sequences, whole.pooled) == (8192, 4, False)
+    need = asked({}, "one_gpu", wish).weigh(whole)["CPU"] / GIB
+    cache = cache_bytes(EIGHT_BILLION, whole) / GIB
+    assert cache > need / 4
+    assert asked({"CPU": need + 0.01}, "one_gpu", wish).best() == whole
+    shared = asked({"CPU": need - 0.01}, "one_gpu", wish).best()
+    assert shared == replace(whole, pooled=True)
+    # Who says only one of the two gets a quarter of the memory for it.
+    for less in (replace(wish, context=None), replace(wish, sequences=None)):
+        best = asked({"CPU": need + 0.01}, "one_gpu", less).best()
+        assert best is not None
+        assert cache_bytes(EIGHT_BILLION, best) <= (need + 0.01) * GIB / 4
+
+
 def test_who_demands_less_than_is_usual_gets_it_where_no_more_fits() -> None:
     plenty = asked({"CPU": 64.0, "CUDA0": 0.0}, "one_gpu")
     usual = plenty.weigh(plenty.last())["CPU"]

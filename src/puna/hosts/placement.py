@@ -113,10 +113,13 @@ class Placing:
         wished = self.wish.sequences
         most = wished or MOST_SEQUENCES
         pool = wished or max(1, min(most, sizes.context // POOL_TOKENS))
+        # Whoever says how many and how long means that each may come to that.
+        both_wished = bool(wished and self.wish.context)
 
         def in_streams(count: int) -> bool:
             more = replace(sizes, sequences=count, pooled=False)
-            return self._is_share(way, more) and self._fits(way.place(more))
+            is_fair = both_wished or self._is_share(way, more)
+            return is_fair and self._fits(way.place(more))
 
         def in_pool(count: int) -> bool:
             return self._fits(way.place(replace(sizes, sequences=count)))

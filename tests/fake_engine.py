@@ -1,7 +1,8 @@
 """A fake engine: a process that speaks a runner's half of the protocol without any model.
 
 What it does is told by the weights' name at loading, and by the first word of a chat's last
-message afterwards: `echo`, `flood N`, `pace N`, `hang`, `die`, `choke`, `fail`, `garble`, `env`.
+message afterwards: `echo`, `flood N`, `pace N`, `hold N FILE`, `hang`, `die`, `choke`, `fail`,
+`garble`, `env`. What is held says its last word only once there is this file.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import asyncio
 import os
 import signal
 import sys
+from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -42,6 +44,10 @@ FACTS = Facts("fake", "A fake", 1, 1, 65_536, 4096, 4, 256, 1, ("completion",))
 # What `pace` waits between two tokens.
 PACE_SECONDS = 0.005
 BEAT_SECONDS = 0.1
+
+
+def is_there(file: str) -> bool:
+    return Path(file).exists()
 
 
 class FakeEngine:
@@ -95,7 +101,7 @@ class FakeEngine:
         match word:
             case "echo":
                 pieces = [f"{one} " for one in words]
-            case "flood" | "pace":
+            case "flood" | "pace" | "hold":
                 pieces = [f"{number} " for number in range(int(words[0]))]
             case "env":
                 pieces = [f"{name}\n" for name in sorted(os.environ)]
@@ -124,11 +130,14 @@ class FakeEngine:
                 self.say(JobFailed(job.id, MissingCapability(f"No {word} here.").report()))
                 return
         for number in range(start, len(pieces)):
+            while word == "hold" and number == len(pieces) - 1 and not is_there(words[1]):
+                self.steps += 1
+                await asyncio.sleep(PACE_SECONDS)
             self.emitted[job.id] = number + 1
             self.steps += 1
             self.say(Frame([(job.id, [TextDelta(pieces[number], tokens=(number,))])]))
             await self.writer.drain()
-            await asyncio.sleep(PACE_SECONDS if word == "pace" else 0)
+            await asyncio.sleep(PACE_SECONDS if word in ("pace", "hold") else 0)
         usage = Usage(len(words), 0, len(pieces), output_seconds=0.5)
         self.say(Frame([(job.id, [FinishDelta("stop"), DoneDelta(usage)])]))
 

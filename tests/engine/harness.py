@@ -2,7 +2,7 @@
 
 import queue
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -69,6 +69,8 @@ class Driver:
         self._outputs: queue.SimpleQueue[list[Output] | PunaError] = queue.SimpleQueue()
         emitted, failed = self._emitted, self._outputs.put
         self.engine = Engine(context, pace, emitted, failed, projector=projector)
+        self._come: Counter[str] = Counter()
+        self._due: list[tuple[str, int, Callable[[], None]]] = []
         self.engine.start()
 
     def _emitted(self, outputs: list[Output]) -> None:
@@ -77,7 +79,27 @@ class Driver:
             check(self.engine, self.context)
         except AssertionError as error:
             self.broken.append(error)
+        for output in outputs:
+            self._come[output.key] += len(output.drawn)
+        due, self._due = self._due, []
+        for key, count, act in due:
+            if self._come[key] >= count:
+                act()
+            else:
+                self._due.append((key, count, act))
         self._outputs.put(outputs)
+
+    def when(self, key: str, count: int, act: Callable[[], None]) -> None:
+        """Have this done between two steps, once so many tokens of a request have come.
+
+        Whatever this thread waits for, the engine takes no step meanwhile. Say it beforehand.
+        """
+        self._due.append((key, count, act))
+
+    def submit_when(self, key: str, count: int, request: Request) -> None:
+        """Submit this in another one's midst."""
+        self.results[request.key] = Result()
+        self.when(key, count, lambda: self.engine.submit(request))
 
     def submit(self, request: Request) -> None:
         self.results[request.key] = Result()

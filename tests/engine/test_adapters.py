@@ -103,10 +103,9 @@ def test_no_set_finds_what_another_has_cached(adapted: Adapted) -> None:
 
 def test_a_set_that_came_first_does_not_keep_the_others_waiting(adapted: Adapted) -> None:
     long = Limits(max_tokens=200, ignore_eos=True)
+    short = request("short", prompt(2, 20), adapters=adapted.one)
+    adapted.engine.submit_when("long", 1, short)
     adapted.engine.submit(request("long", prompt(1, 20), limits=long))
-    while not adapted.engine.results["long"].tokens:
-        adapted.engine.collect()
-    adapted.engine.submit(request("short", prompt(2, 20), adapters=adapted.one))
     adapted.engine.finish("short")
     assert not adapted.engine.results["long"].ended
     adapted.engine.finish()

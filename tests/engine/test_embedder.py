@@ -11,7 +11,7 @@ import pytest
 from tests.engine.harness import GREEDY, Driver, Pace, prompt, request
 
 from puna.engine.abi import LlamaPoolingType as Pooling
-from puna.engine.context import Context
+from puna.engine.context import Context, Outcome, Span
 from puna.engine.embedder import Embedder
 from puna.engine.libllama import Library
 from puna.engine.model import Model
@@ -30,6 +30,7 @@ class Held:
     model: Model
     embedder: Embedder
     gate: threading.Event
+    contexts: list[Context]
 
     def let_go(self) -> None:
         self.gate.set()
@@ -38,18 +39,19 @@ class Held:
 @contextmanager
 def held(library: Library, path: Path) -> Iterator[Held]:
     model, gate = Model(library, (str(path),), PLACEMENT), threading.Event()
-    inside = threading.Event()
+    inside, contexts = threading.Event(), list[Context]()
 
     def make() -> Context:
         inside.set()
         gate.wait(60)
-        return Context(model, PLACEMENT, pooling=Pooling.LAST)
+        contexts.append(Context(model, PLACEMENT, pooling=Pooling.LAST))
+        return contexts[-1]
 
     embedder = Embedder(make, PLACEMENT.batch)
     embedder.submit([[1]])
     inside.wait(60)
     try:
-        yield Held(model, embedder, gate)
+        yield Held(model, embedder, gate, contexts)
     finally:
         gate.set()
         embedder.close()
@@ -118,11 +120,21 @@ def test_cancelling_in_the_midst_frees_the_loop_and_costs_the_others_nothing(
         made.let_go()
         expected = made.embedder.submit([row]).result(60)
         before = made.embedder.steps
+        midst, gone = threading.Event(), threading.Event()
+
+        def watched(spans: list[Span]) -> Outcome:
+            if made.embedder.steps == before + 3:
+                midst.set()
+                assert gone.wait(60)
+            return step(spans)
+
+        context = made.contexts[0]
+        step, context.step = context.step, watched
         goes = made.embedder.submit(inputs)
-        while made.embedder.steps < before + 3:
-            threading.Event().wait(0.001)
+        assert midst.wait(60)
         stays = made.embedder.submit([row])
         assert goes.cancel()
+        gone.set()
         assert np.abs(stays.result(60) - expected).max() < 1e-5
         assert made.embedder.steps < before + 16 * len(inputs) // 2
 
@@ -133,9 +145,9 @@ def test_what_others_compute_survives_an_abort(library: Library, shape: Shape) -
         rows = [prompt(seed, 40) for seed in range(30)]
         expected = made.embedder.submit(rows).result(60)
         for _ in range(5):
+            before = made.embedder.steps
             goes = made.embedder.submit([prompt(9, 40)] * 30)
             stays = made.embedder.submit(rows)
-            before = made.embedder.steps
             while made.embedder.steps == before:
                 threading.Event().wait(0.0005)
             goes.cancel()
@@ -166,7 +178,8 @@ def test_a_context_that_cannot_be_made_fails_those_who_wait_and_is_tried_again(
 
 def test_closing_lets_go_of_all_jobs(library: Library, shape: Shape) -> None:
     with held(library, shape("llama")) as made:
-        job = made.embedder.submit([prompt(1, 2000)] * 20)
+        # So many that it is not over before the loop hears that it is to close.
+        job = made.embedder.submit([prompt(1, 2000)] * 2000)
         closing = threading.Thread(target=made.embedder.close)
         closing.start()
         made.let_go()
@@ -195,8 +208,9 @@ def test_generation_goes_on_beside_and_its_output_stays_the_same(
     expected = embedder.submit(rows).result(60)
     before = embedder.steps
     endless = embedder.submit(rows * 500)
+    while embedder.steps == before:
+        threading.Event().wait(0.001)
     assert generate("beside") == alone
-    assert embedder.steps > before
     same = embedder.submit(rows).result(60)
     assert np.abs(same - expected).max() < 0.05 * np.abs(expected).max()
     assert endless.cancel()

@@ -75,10 +75,9 @@ def test_a_prefix_is_shared_with_a_sequence_that_still_runs(
     prompts = [[*shared, *prompt(seed, 10)] for seed in (2, 3)]
     with driver(library, path, placement) as engine:
         long = Limits(max_tokens=200, ignore_eos=True)
+        engine.submit_when("first", 1, request("second", prompts[1]))
         engine.submit(request("first", prompts[0], limits=long))
-        while engine.results["first"].cached is None:
-            engine.collect()
-        second = engine.run(request("second", prompts[1]))
+        (second,) = engine.finish("second")
         assert not engine.results["first"].ended
         first = engine.finish("first")[0]
     assert second.cached == len(shared)
@@ -159,11 +158,8 @@ def test_a_paused_sequence_goes_on_in_another_engine(
     with driver(library, path, POOL) as engine:
         whole = engine.run(request("whole", tokens, limits=limits))
     with driver(library, path, POOL) as engine:
-        engine.submit(request("part", tokens, limits=limits))
-        while len(engine.results["part"].tokens) < 20:
-            engine.collect()
-        engine.engine.pause("part", memory=with_memory)
-        part = engine.finish("part")[0]
+        engine.when("part", 20, lambda: engine.engine.pause("part", memory=with_memory))
+        part = engine.run(request("part", tokens, limits=limits))
     paused = part.paused
     assert paused is not None
     assert list(paused.emitted) == part.tokens
@@ -195,6 +191,8 @@ def test_a_cancel_frees_the_slot_and_costs_the_others_nothing(
             engine.collect()
             engine.engine.cancel(doomed)
         results = engine.finish("0", "1", "2")
+        # What was said before this has been heard when this is done.
+        engine.run(request("last", prompt(9, 5)))
         assert not engine.engine.roster.waiting
     pairs = [(tokens, result.tokens) for tokens, result in zip(prompts, results, strict=True)]
     assert all(len(result.tokens) == 60 for result in results)

@@ -1,6 +1,7 @@
 """Images through the engine, against the library's own way of evaluating a prompt with images."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import gguf
@@ -124,11 +125,10 @@ def test_a_request_with_images_goes_on_elsewhere(
     limits = Limits(max_tokens=40, ignore_eos=True)
     with seeing(library, shape, architecture, POOL, Pace()) as sight:
         whole = sight.engine.run(sight.request("whole", parts, limits=limits))
-        sight.engine.submit(sight.request("part", parts, limits=limits, space="elsewhere"))
-        while len(sight.engine.results["part"].tokens) < 10:
-            sight.engine.collect()
-        sight.engine.engine.pause("part", memory=memory)
-        part = sight.engine.finish("part")[0]
+        pause = partial(sight.engine.engine.pause, "part", memory=memory)
+        sight.engine.when("part", 10, pause)
+        asked = sight.request("part", parts, limits=limits, space="elsewhere")
+        part = sight.engine.run(asked)
     assert part.paused is not None
     assert bool(part.paused.memory) == memory
     with seeing(library, shape, architecture, STREAMS, Pace()) as sight:

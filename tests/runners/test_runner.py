@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import select
 import sys
+import time
 from collections.abc import AsyncGenerator
 from contextlib import closing
 from pathlib import Path
@@ -15,8 +17,10 @@ from puna.errors import LoadFailed, PunaError, ReportedError, RunnerLost
 from puna.events import Event, RunnerMoved
 from puna.jobs import ChatJob, message
 from puna.protocol import Load, Resume
+from puna.runners import runner as module
 from puna.runners.runner import Runner
 from puna.runners.stream import END_AT, PAUSE_AT, Stream
+from puna.runners.wire import Doorstep, Wire
 
 FAKE = (sys.executable, str(Path(__file__).parents[1] / "fake_engine.py"))
 
@@ -59,14 +63,58 @@ def states(events: list[Event]) -> list[str]:
 
 
 async def test_a_runner_goes_through_its_states_and_each_is_an_event(
-    ready: Runner, events: list[Event]
+    ready: Runner, events: list[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert ready.state == "ready"
     assert ready.facts is not None
     assert ready.facts.architecture == "fake"
+    # However long its process takes to end.
+    monkeypatch.setattr(module, "LEAVE_SECONDS", 60.0)
     await ready.unload()
     assert states(events) == ["loading", "ready", "unloading", "idle"]
     assert ready.exit_reason == "ended with code 0"
+
+
+SLOW_TO_END = """
+import asyncio, runpy, sys, time
+sys.argv = sys.argv[1:]
+run = asyncio.run
+def slowly(main):
+    run(main)
+    time.sleep(2)
+asyncio.run = slowly
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+async def test_one_that_was_told_to_leave_and_has_hung_up_is_given_the_time_to_end() -> None:
+    python, fake = FAKE
+    runner = await Runner.start(lambda event: None, (python, "-c", SLOW_TO_END, fake))
+    await runner.load(Load(("good",)))
+    await runner.unload()
+    assert runner.exit_reason == "ended with code 0"
+
+
+async def test_the_time_that_the_server_itself_is_held_up_is_not_the_runners(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wait = Doorstep.wait
+
+    def stand_still(doorstep: Doorstep) -> None:
+        """Until the runner has called, and for long after that."""
+        select.select([doorstep._listener], [], [], 60)
+        time.sleep(1.2)
+
+    async def held_up(doorstep: Doorstep, wire: Wire) -> None:
+        stand_still(doorstep)
+        await wait(doorstep, wire)
+
+    monkeypatch.setattr(Doorstep, "wait", held_up)
+    monkeypatch.setattr(module, "CALL_SECONDS", 1.0)
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.1)
+    runner = await Runner.start(lambda event: None, FAKE)
+    assert runner.alive
+    await runner.kill()
 
 
 async def test_deltas_arrive_in_order_and_end_with_done(ready: Runner) -> None:
@@ -119,14 +167,18 @@ async def test_an_answer_that_nobody_reads_is_laid_down_and_can_go_on_when_it_is
     assert joined(deltas) == "".join(f"{number} " for number in range(count))
 
 
-async def test_a_paused_job_is_handed_back_and_goes_on_where_it_was(ready: Runner) -> None:
-    stream = ready.submit(job("pace 500"))
+async def test_a_paused_job_is_handed_back_and_goes_on_where_it_was(
+    ready: Runner, tmp_path: Path
+) -> None:
+    held = f"hold 500 {tmp_path / 'open'}"
+    stream = ready.submit(job(held))
     first = await anext(stream)
     while not joined(first):
         first += await anext(stream)
     resume, rest = await asyncio.gather(ready.pause("job"), collect(stream))
     assert resume is not None
-    again = await collect(ready.submit(job("pace 500", "again"), resume))
+    (tmp_path / "open").touch()
+    again = await collect(ready.submit(job(held, "again"), resume))
     assert joined(first + rest + again) == "".join(f"{number} " for number in range(500))
 
 
@@ -249,7 +301,7 @@ asyncio.run(main())
         child.suspend()
     parent.kill()
     await parent.wait()
-    child.wait(timeout=10)
+    child.wait(timeout=60)
     assert not child.is_running()
 
 

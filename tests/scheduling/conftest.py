@@ -1,9 +1,10 @@
 """A scheduler with the real engine, unless a file's tests have one of their own."""
 
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 import pytest
-from tests.scheduling.fakes import FakeHost, scheduler
+from tests.scheduling.fakes import FakeHost, Gate, scheduler
 
 from puna.runners.runner import COMMAND
 from puna.scheduling.scheduler import Scheduler
@@ -22,3 +23,8 @@ async def server(host: FakeHost) -> AsyncGenerator[Scheduler]:
     ) as server:
         yield server
     assert host.alive == []
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    return Gate(tmp_path / "open")

@@ -92,6 +92,20 @@ class FakeHost:
         return [name for name, runner, _ in self.runners if runner.alive]
 
 
+class Gate:
+    """What a fake engine's job waits for before its last word, so that it cannot be over before."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def held(self, count: int) -> str:
+        """What to ask for: so many numbers, the last of them behind the gate."""
+        return f"hold {count} {self._file}"
+
+    def open(self) -> None:
+        self._file.touch()
+
+
 class Names:
     """A library in which every name is a model, except `none`."""
 

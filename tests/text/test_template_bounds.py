@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -121,6 +122,19 @@ def test_after_a_template_was_ended_it_renders_again() -> None:
         assert template.render({"size": 3}) == "xxx"
 
 
+def test_a_process_that_the_machine_holds_up_has_done_nothing_wrong() -> None:
+    before = set(psutil.Process().children())
+    with rendering("{{ x }}") as template:
+        template.warm()
+        (process,) = set(psutil.Process().children()) - before
+        process.suspend()
+        # Longer than it may compute, and twice as long.
+        resuming = threading.Timer(2.5 * TIGHT.seconds, process.resume)
+        resuming.start()
+        assert template.render({"x": "fine"}) == "fine"
+        resuming.join()
+
+
 def test_one_rendering_sees_nothing_of_another() -> None:
     source = "{% if messages.append('secret') %}{% endif %}{{ messages | length }}{{ kept }}"
     source += "{% set kept = 'secret' %}"
@@ -185,7 +199,7 @@ def test_its_process_ends_when_the_parent_is_killed() -> None:
         children = psutil.Process(parent.pid).children()
         assert len(children) == 1
         parent.kill()
-    _, alive = psutil.wait_procs(children, timeout=20)
+    _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive
 
 

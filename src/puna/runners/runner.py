@@ -46,8 +46,12 @@ from puna.runners.stream import Stream
 from puna.runners.wire import Doorstep, Wire
 
 COMMAND = ("-m", "puna.engine")
-CALL_SECONDS = 20.0
+CALL_SECONDS = 60.0
 LEAVE_SECONDS = 5.0
+# So long what is on its way from a runner's process, or of its end, may still be.
+LAST_SECONDS = 1.0
+# Whoever waits looks up so often, and does not count the time that it was held up itself.
+LOOK_SECONDS = 1.0
 # So many characters of its log go into the errors of a runner that has ended.
 NOTE_LENGTH = 2000
 
@@ -99,7 +103,12 @@ class Runner:
         call = asyncio.create_task(doorstep.wait(self._wire))
         end = asyncio.create_task(self._process.ended())
         try:
-            await asyncio.wait({call, end}, timeout=CALL_SECONDS, return_when="FIRST_COMPLETED")
+            for _ in range(round(CALL_SECONDS / LOOK_SECONDS)):
+                done, _ = await asyncio.wait(
+                    {call, end}, timeout=LOOK_SECONDS, return_when="FIRST_COMPLETED"
+                )
+                if done:
+                    break
             if end.done():
                 self.exit_reason = end.result()
                 raise LoadFailed(self.last_words)
@@ -272,7 +281,10 @@ class Runner:
         end = asyncio.create_task(self._process.ended())
         await asyncio.wait({end, self._wire.closed}, return_when="FIRST_COMPLETED")
         # One brings the other: the last deltas are in the socket, the reason is with the process.
-        await asyncio.wait({end, self._wire.closed}, return_when="ALL_COMPLETED", timeout=1.0)
+        # Who was told to leave, and hangs up, is about to.
+        leaves = self.state in ("unloading", "idle") and not self.exit_reason
+        last = LEAVE_SECONDS if leaves else LAST_SECONDS
+        await asyncio.wait({end, self._wire.closed}, return_when="ALL_COMPLETED", timeout=last)
         await self._process.kill()
         self._wire.close()
         self.exit_reason = self.exit_reason or await end

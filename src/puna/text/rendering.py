@@ -24,6 +24,8 @@ _START = (
     "import sys; sys.path[:] = sys.argv[1].split(chr(0x1f)); "
     "from puna.text.renderer import main; main()"
 )
+# So long a process may take beside what it computes: its start, and others' work on a busy machine.
+WAITING_SECONDS = 60.0
 _KEPT_VARIABLES = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 
@@ -193,8 +195,8 @@ class Rendering:
         if self._broken is not None:
             raise self._broken
         process = self._started()
-        # Twice the time of its own clock: what waits for a busy machine has done nothing wrong.
-        deadline = time.monotonic() + 2 * self._bounds.seconds
+        # The kernel counts what it computes: what waits for a busy machine has done nothing wrong.
+        deadline = time.monotonic() + self._bounds.seconds + WAITING_SECONDS
         try:
             if not self._compiled:
                 self._compile(process, deadline)

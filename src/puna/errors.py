@@ -12,6 +12,7 @@ Kind = Literal[
     "forbidden",
     "too_large",
     "busy",
+    "no_room",
     "timeout",
     "unsupported",
     "failed",
@@ -161,10 +162,7 @@ class LoadLost(LoadFailed):
 
 
 class NoRoom(PunaError):
-    """A model does not fit the memory there is; `needs` has both numbers.
-
-    A host knows files; by which name they were asked for is said by who knows it.
-    """
+    """A model does not fit the memory there is just now; `needs` has both numbers."""
 
     kind = "busy"
 
@@ -172,9 +170,11 @@ class NoRoom(PunaError):
         super().__init__(f"{model} needs {needs}.", mend)
         self.needs = needs
 
-    def named(self, model: str) -> "NoRoom":
-        """The same of a model by its name."""
-        return NoRoom(self.needs, self.mend, model)
+
+class NeverRoom(NoRoom):
+    """A model would not fit if nothing else were on the machine: it is of no use to ask again."""
+
+    kind = "no_room"
 
 
 class RunnerLost(PunaError):

@@ -10,7 +10,15 @@ import pytest
 from tests.scheduling.fakes import GIB, FakeHost, Gate, collect, job, joined, numbers, scheduler
 
 from puna.deltas import Delta, DoneDelta
-from puna.errors import Cancelled, ModelNotFound, NoRoom, QueueFull, ReportedError, TimedOut
+from puna.errors import (
+    Cancelled,
+    ModelNotFound,
+    NeverRoom,
+    NoRoom,
+    QueueFull,
+    ReportedError,
+    TimedOut,
+)
 from puna.hosts.host import Device
 from puna.jobs import Demand
 from puna.records import JobRecord
@@ -107,12 +115,36 @@ async def test_a_stream_of_jobs_for_a_loaded_model_does_not_keep_another_out(
 
 
 async def test_a_model_that_fits_nowhere_is_an_error_with_both_numbers(server: Scheduler) -> None:
-    refused = f"^large3:latest needs {3 * GIB}.*{2 * GIB}"
-    with pytest.raises(NoRoom, match=refused):
+    refused = f"^large3:latest needs {3 * GIB}.*{2 * GIB} are free at best"
+    with pytest.raises(NeverRoom, match=refused) as caught:
         await collect(server.run(job("echo", "1", "large3")))
-    with pytest.raises(NoRoom, match=refused):
+    assert caught.value.report().kind == "no_room"
+    with pytest.raises(NeverRoom, match=refused):
         await server.load("large3")
     assert joined(await collect(server.run(job("echo still", "2", "a")))) == "still "
+
+
+async def test_a_model_that_never_fits_is_refused_while_another_is_busy(
+    server: Scheduler, host: FakeHost
+) -> None:
+    busy = server.run(job("pace 50", "busy", "a"))
+    first = await begun(busy)
+    with pytest.raises(NeverRoom, match=f"{2 * GIB} are free at best"):
+        await collect(server.run(job("echo", "1", "large3")))
+    assert [one.phase for one in server.jobs() if one.id == "busy"] == ["generating"]
+    assert joined(first + await collect(busy)) == numbers(50)
+
+
+async def test_a_model_whose_memory_other_programs_hold_may_be_asked_for_again(
+    server: Scheduler, host: FakeHost
+) -> None:
+    host.taken_by_others = GIB
+    refused = f"^large2:latest needs {2 * GIB}.*{GIB} are free.*Other programs hold memory"
+    with pytest.raises(NoRoom, match=refused) as caught:
+        await collect(server.run(job("echo", "1", "large2")))
+    assert caught.value.report().kind == "busy"
+    host.taken_by_others = 0
+    assert joined(await collect(server.run(job("echo now", "2", "large2")))) == "now "
 
 
 async def test_what_cannot_be_loaded_is_an_error_for_all_who_wait_for_it(

@@ -10,6 +10,7 @@ from puna.errors import (
     EngineFailed,
     LoadFailed,
     LoadLost,
+    NeverRoom,
     NoRoom,
     PunaError,
     QueueFull,
@@ -211,7 +212,8 @@ class World(RuleBasedStateMachine):
             self.table.unplanned(id, LoadFailed("no such file"), self.now)
         elif runner.size > offer["CPU"]:
             del self.runners[id]
-            self.table.unplanned(id, NoRoom("too much"), self.now)
+            never = runner.size > BUDGET
+            self.table.unplanned(id, (NeverRoom if never else NoRoom)("too much"), self.now)
         else:
             runner.state = "planned"
             self.table.planned(id, {"CPU": runner.size}, self.now)

@@ -41,7 +41,7 @@ def no_room(placing: Placing) -> NoRoom:
     mend = (
         f"It would fit with {', or with '.join(mends)}."
         if mends
-        else ("Choose a smaller model or quantization, or free some memory.")
+        else "Choose a smaller model or quantization."
     )
     return NoRoom(numbers, mend)
 

@@ -1,6 +1,6 @@
 """How much of each device's memory runners may take in all."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from puna.hosts.host import Device
 from puna.settings import Settings
@@ -19,3 +19,10 @@ def budgets(
             most = max(0, most - settings.gpu_overhead)
         given[device.name] = most
     return given
+
+
+def utmost(devices: Collection[Device], settings: Settings) -> dict[str, int]:
+    """What runners could take of each device if nobody else were on the machine."""
+    whole = {device.name: device.total for device in devices}
+    given = budgets(devices, whole, settings)
+    return {name: min(most, max(0, whole[name] - settings.reserve)) for name, most in given.items()}

@@ -2,18 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from msgspec.structs import replace
 
-from puna.errors import LoadFailed, NoRoom, PunaError
+from puna.errors import LoadFailed, NeverRoom, NoRoom, PunaError
 from puna.hosts.host import Host, Plan, Wish
 from puna.models.model import Model
 from puna.runners.runner import Runner
-from puna.scheduling.budgets import budgets
+from puna.scheduling.budgets import budgets, utmost
 from puna.scheduling.pulse import Pulse
 from puna.scheduling.register import Residency
 from puna.scheduling.resident import Berth, Rate, Resident
@@ -25,6 +25,7 @@ LOOK_SECONDS = 1.0
 MEASURE_SECONDS = 5.0
 # So long a server that has just started is left to its first requests.
 EASE_SECONDS = 0.2
+_OTHERS = "Other programs hold memory that it would fit in."
 
 
 class Fleet:
@@ -155,10 +156,7 @@ class Fleet:
             offer = self._table.offer(id)
             if offer is None:
                 return
-            plan = await self._host.plan(wish, offer)
-        except NoRoom as error:
-            named = error.named(str(berth.model.name))
-            self._table.unplanned(id, named, time.monotonic())
+            plan = await self._placed(berth, wish, offer)
         except PunaError as error:
             self._table.unplanned(id, error, time.monotonic())
         except Exception as error:  # noqa: BLE001 - the jobs that wait for it must hear of it
@@ -167,6 +165,21 @@ class Fleet:
         else:
             self._take(id, plan)
         self._touch()
+
+    async def _placed(self, berth: Berth, wish: Wish, offer: Mapping[str, int]) -> Plan:
+        """Where a runner goes; a refusal says whether there could ever be room."""
+        name = str(berth.model.name)
+        try:
+            return await self._host.plan(wish, offer)
+        except NoRoom as error:
+            refused = NoRoom(error.needs, f"{error.mend} {_OTHERS}".strip(), name)
+        if not berth.fits_alone:
+            try:
+                await self._host.plan(wish, utmost(await self._host.devices(), self.settings))
+            except NoRoom as error:
+                raise NeverRoom(f"{error.needs} at best", error.mend, name) from None
+            berth.fits_alone = True
+        raise refused
 
     def _take(self, id: int, plan: Plan) -> None:
         self._berths[id].load, self._berths[id].shares = plan.load, plan.shares

@@ -4,7 +4,7 @@ One runner at a time is planned and waits for memory, the one whose job is first
 none can be overtaken for ever. Memory is set aside before a start and given back after an end.
 """
 
-from puna.errors import NoRoom, PunaError, RunnerKeepsDying
+from puna.errors import NeverRoom, NoRoom, PunaError, RunnerKeepsDying
 from puna.scheduling.claims import Plan, Start, Unload
 from puna.scheduling.memory import total
 from puna.scheduling.register import Entry, Register, Residency
@@ -90,7 +90,7 @@ def offer(register: Register, residency: Residency) -> dict[str, int]:
 
 def find_no_room(register: Register, residency: Residency, error: NoRoom) -> None:
     """A runner does not fit: it waits for busy ones to go, or there is no hope for it."""
-    if not residency.offered_all:
+    if not residency.offered_all and not isinstance(error, NeverRoom):
         residency.phase = "short"
         if residency.blocked is None:
             residency.blocked = register.now

@@ -53,10 +53,14 @@ class Rate:
 
 @dataclass(slots=True, eq=False)
 class Berth:
-    """What belongs to one of the table's runners: what is loaded, and its process."""
+    """What belongs to one of the table's runners: what is loaded, and its process.
+
+    `fits_alone`: there would be room for it if nothing else were on the machine, as was found.
+    """
 
     wish: Wish
     model: Model
+    fits_alone: bool = False
     load: Load | None = None
     shares: Mapping[str, Share] = field(default_factory=dict[str, Share])
     runner: Runner | None = None

@@ -14,6 +14,7 @@ STATUS: dict[Kind, int] = {
     "forbidden": 403,
     "too_large": 413,
     "busy": 503,
+    "no_room": 500,
     "timeout": 504,
     "unsupported": 400,
     "failed": 500,

@@ -13,8 +13,8 @@ from puna.engine.context import Context
 from puna.engine.pictures import cut_before
 from puna.engine.prefixes import Prefixes, shared_length
 
-# To compute a token takes as long as to copy so many, or longer.
-WORTH_COPYING = 64
+# To compute a token takes longer than to copy so many.
+WORTH_COPYING = 16
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,11 @@ import os
 import pty
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from puna.server.logs import logging_to
 from puna.settings import Settings
@@ -108,3 +111,12 @@ def test_what_was_there_before_is_there_again_afterwards(tmp_path: Path) -> None
     with logging_to(tmp_path, Settings()):
         assert logging.getLogger().handlers != before
     assert logging.getLogger().handlers == before
+
+
+def test_a_line_is_written_soon_though_none_follows(tmp_path: Path) -> None:
+    with logging_to(tmp_path, Settings()):
+        structlog.get_logger("puna.test").info("alone")
+        end = time.monotonic() + 30
+        while '"alone"' not in (tmp_path / "puna.log").read_text():
+            assert time.monotonic() < end
+            time.sleep(0.01)

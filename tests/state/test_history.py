@@ -1,5 +1,6 @@
 """Ended jobs are remembered: over a restart, and no more or longer than is asked for."""
 
+import asyncio
 import sqlite3
 import time
 from contextlib import closing
@@ -73,3 +74,16 @@ async def test_a_record_that_this_version_cannot_read_is_passed_over(tmp_path: P
             await history.latest(1)
             database.execute("UPDATE jobs SET record = '{}' WHERE id = 'a'")
         assert [one.id for one in await history.latest(100)] == ["b"]
+
+
+async def test_a_record_is_written_soon_though_nobody_asks_for_it(tmp_path: Path) -> None:
+    async with History(Settings(home=tmp_path)) as history:
+        assert await history.latest(1) == []
+        history.remember(record("a"))
+        with closing(sqlite3.connect(tmp_path / FILE)) as database:
+            async with asyncio.timeout(30):
+                written: list[Any] = []
+                while not written:
+                    await asyncio.sleep(0.01)
+                    written = database.execute("SELECT id FROM jobs").fetchall()
+        assert written == [("a",)]

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from puna.errors import LoadFailed, NeverRoom, NoRoom, PunaError
 from puna.hosts.host import Host, Plan, Wish
+from puna.models.builtin_model import builtin_model
 from puna.models.model import Model
 from puna.runners.runner import Runner
 from puna.scheduling.budgets import budgets, utmost
@@ -249,6 +250,8 @@ class Fleet:
 
     async def _look_around(self) -> None:
         await asyncio.sleep(EASE_SECONDS)
+        # Every wish asks what its file's digest is, which takes a while only once.
+        await asyncio.to_thread(builtin_model)
         with suppress(PunaError):
             await self._measure()
 

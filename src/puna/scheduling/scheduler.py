@@ -65,13 +65,18 @@ class Scheduler:
     # What is asked of it
 
     async def run(
-        self, job: Job, resume: Resume | None = None, hear: Hear | None = None
+        self,
+        job: Job,
+        resume: Resume | None = None,
+        hear: Hear | None = None,
+        model: Model | None = None,
     ) -> AsyncGenerator[list[Delta]]:
         """The job's deltas in batches, each what has come since the last; closing it cancels.
 
-        While the next batch is awaited, `hear` may take it instead: see `Stream`.
+        While the next batch is awaited, `hear` may take it instead: see `Stream`. `model` is what
+        the job's name stands for, where that has been found already.
         """
-        flight = await self._admit(job, resume)
+        flight = await self._admit(job, resume, model)
         id = flight.job.id
         try:
             while True:
@@ -187,7 +192,9 @@ class Scheduler:
     # Jobs
 
     async def _wish(self, name: str, demand: Demand) -> Wish:
-        model, wish = await self._find(name, demand)
+        return self._named(*await self._find(name, demand))
+
+    def _named(self, model: Model, wish: Wish) -> Wish:
         if self._closing:
             raise _ending()
         self._fleet.name(wish, model)
@@ -201,8 +208,11 @@ class Scheduler:
         # The library reads files, which may take a while.
         return await asyncio.to_thread(found)
 
-    async def _admit(self, job: Job, resume: Resume | None) -> Flight:
-        wish = await self._wish(job.model, job.demand)
+    async def _admit(self, job: Job, resume: Resume | None, model: Model | None) -> Flight:
+        if model is None:
+            wish = await self._wish(job.model, job.demand)
+        else:
+            wish = self._named(model, wish_for(model, job.demand, self._settings))
         claim = claim_of(job, wish, self._settings)
         return self._flights.admit(job, claim, resume, self._settings.request_timeout)
 

@@ -1,11 +1,12 @@
 """One connection: uvicorn's, with bounds for how large a request's head is and how long it takes.
 
-Only when there is a whole head is there a request, and `bounds.py` can look at it. The pieces of a
-streamed answer need no layer's look: they may go straight to the socket.
+Only when there is a whole head is there a request, and `bounds.py` can look at it. What an answer
+writes in one turn of the loop goes out together: its head with its first piece, its last piece with
+its end. The pieces between need no layer's look: they may go straight to the socket.
 """
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -45,7 +46,10 @@ class Connection(HttpToolsProtocol):
         before = self.cycle
         super().on_headers_complete()
         if self.cycle is not before:
-            self.scope["extensions"] = {STRAIGHT: {"way": Straight(self.cycle)}}
+            gathering = Gathering(self.transport, self.loop)
+            # The answer's task has not begun yet. Of a transport it knows only these methods.
+            self.cycle.transport = cast(asyncio.Transport, gathering)
+            self.scope["extensions"] = {STRAIGHT: {"way": Straight(self.cycle, gathering)}}
 
     def data_received(self, data: bytes) -> None:
         """Parse what has come; a head that has not ended with it has grown by it."""
@@ -72,15 +76,53 @@ class Connection(HttpToolsProtocol):
             self._deadline = None
 
 
+class Gathering:
+    """A transport to which everything that is written in one turn of the loop goes at once."""
+
+    __slots__ = ("_loop", "_pieces", "_transport")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._pieces: list[bytes] = []
+
+    def write(self, piece: bytes) -> None:
+        """Send a piece, with those that follow it in this turn."""
+        if not self._pieces:
+            self._loop.call_soon(self.flush)
+        self._pieces.append(piece)
+
+    def write_now(self, piece: bytes) -> None:
+        """Send a piece, behind those that wait for others."""
+        self.flush()
+        self._transport.write(piece)
+
+    def flush(self) -> None:
+        """Send what waits; to a client that is gone it goes nowhere."""
+        if self._pieces:
+            pieces, self._pieces = self._pieces, []
+            if not self._transport.is_closing():
+                self._transport.write(b"".join(pieces))
+
+    def is_closing(self) -> bool:
+        """Whether nothing more can be sent."""
+        return self._transport.is_closing()
+
+    def close(self) -> None:
+        """Send what waits, and hang up."""
+        self.flush()
+        self._transport.close()
+
+
 class Straight:
     """The way of a chunked answer's pieces past all that its head and its end go through."""
 
     __slots__ = ("_cycle", "_flow", "_write")
 
-    def __init__(self, cycle: RequestResponseCycle) -> None:
+    def __init__(self, cycle: RequestResponseCycle, gathering: Gathering) -> None:
         self._cycle = cycle
         self._flow = cycle.flow
-        self._write = cycle.transport.write
+        self._write = gathering.write_now
 
     @property
     def is_behind(self) -> bool:

@@ -1,10 +1,13 @@
 """Writes events into the log."""
 
+import logging
+
 import structlog
 
 from puna.events import Event, JobMoved, LibraryLogged, RunnerMoved, Unheeded
 
 _log = structlog.get_logger("puna")
+_threshold = logging.getLogger("puna")
 # By name, since a method taken from a logger before it is configured heeds no configuration.
 _LEVELS = {"warn": "warning", "error": "error"}
 
@@ -19,7 +22,9 @@ def journal(event: Event) -> None:
         case RunnerMoved():
             _log.info(f"runner {event.after}", runner=event.runner)
         case JobMoved():
-            _log.debug(f"job {event.phase}", job=event.job)
+            # Each job has several, which would all be made to be dropped.
+            if _threshold.isEnabledFor(logging.DEBUG):
+                _log.debug(f"job {event.phase}", job=event.job)
         case Unheeded():
             _log.warning(event.what)
         case LibraryLogged():

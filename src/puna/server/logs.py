@@ -1,17 +1,20 @@
 """Where log lines go: to the terminal to be read, elsewhere as JSON, and into files in the home.
 
 Structured lines and those of other libraries take the same way. They are written by a thread of
-their own, so that a slow terminal or disk holds up nobody; if it is stuck, lines are dropped.
+their own, so that a slow terminal or disk holds up nobody; if it is stuck, lines are dropped. It
+waits a moment for more before it writes, so that it does not get in the way of what it tells of.
 """
 
 import logging
 import os
-import queue
 import sys
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from functools import cache
 from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any, TextIO
 
 import msgspec
@@ -23,6 +26,7 @@ from structlog.types import Processor
 from puna.settings import Settings
 
 UNWRITTEN_LINES = 50_000
+GATHERING_SECONDS = 0.05
 # Where a server in the background says what comes before the log and what cannot be logged.
 BACKGROUND = "background.log"
 SHARED: tuple[Processor, ...] = (
@@ -34,6 +38,10 @@ SHARED: tuple[Processor, ...] = (
 class _Queue(QueueHandler):
     """Hands lines on as they are; the context, of which only the caller knows, goes with them."""
 
+    def __init__(self, lines: SimpleQueue[Any]) -> None:
+        super().__init__(lines)
+        self._lines = lines
+
     def prepare(self, record: logging.LogRecord) -> Any:
         """Nothing is made into text yet."""
         vars(record)["context"] = merge_contextvars(None, "", {})
@@ -41,8 +49,47 @@ class _Queue(QueueHandler):
 
     def enqueue(self, record: logging.LogRecord) -> None:
         """Wait for nobody."""
-        with suppress(queue.Full):
-            self.queue.put_nowait(record)
+        if self._lines.qsize() < UNWRITTEN_LINES:
+            self._lines.put(record)
+
+
+class _Listener(QueueListener):
+    """Has lines written, those that come soon after one another together."""
+
+    def __init__(self, lines: SimpleQueue[Any], *outlets: logging.Handler) -> None:
+        super().__init__(lines, *outlets)
+        self._lines = lines
+        self._ending = threading.Event()
+
+    def dequeue(self, block: bool) -> Any:
+        """The next line; who has to wait for it waits for others, too."""
+        with suppress(Empty):
+            return self._lines.get_nowait()
+        line = self._lines.get()
+        self._ending.wait(GATHERING_SECONDS)
+        return line
+
+    def stop(self) -> None:
+        """Write what there is, and end."""
+        self._ending.set()
+        super().stop()
+
+
+class _Formatter(ProcessorFormatter):
+    """Makes a line, once for all outlets that write it or ask how long it is."""
+
+    def __init__(self, *processors: Processor) -> None:
+        super().__init__(
+            foreign_pre_chain=SHARED,
+            processors=[_in_context, ProcessorFormatter.remove_processors_meta, *processors],
+        )
+        self._made: tuple[logging.LogRecord | None, str] = None, ""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        if self._made[0] is not record:
+            self._made = record, super().format(record)
+        return self._made[1]
 
 
 @contextmanager
@@ -53,8 +100,8 @@ def logging_to(folder: Path, settings: Settings) -> Generator[None]:
     # A file beside the log has its lines already, and would grow for ever.
     if not _is(sys.stderr, folder / BACKGROUND):
         outlets.append(_stream())
-    lines: queue.Queue[Any] = queue.Queue(UNWRITTEN_LINES)
-    listener = QueueListener(lines, *outlets)
+    lines = SimpleQueue[Any]()
+    listener = _Listener(lines, *outlets)
     root = logging.getLogger()
     before, configured = root.handlers[:], structlog.get_config()
     root.handlers = [_Queue(lines)]
@@ -98,7 +145,7 @@ def _stream() -> logging.Handler:
     handler = logging.StreamHandler(sys.stderr)
     if sys.stderr.isatty():
         plain = structlog.dev.plain_traceback
-        handler.setFormatter(_formatter(structlog.dev.ConsoleRenderer(exception_formatter=plain)))
+        handler.setFormatter(_Formatter(structlog.dev.ConsoleRenderer(exception_formatter=plain)))
     else:
         handler.setFormatter(_json())
     return handler
@@ -120,20 +167,14 @@ def _files(folder: Path, settings: Settings) -> list[logging.Handler]:
     return [handler]
 
 
-def _json() -> ProcessorFormatter:
+@cache
+def _json() -> _Formatter:
     renderer = structlog.processors.JSONRenderer(serializer=_encode)
-    return _formatter(structlog.processors.format_exc_info, renderer)
+    return _Formatter(structlog.processors.format_exc_info, renderer)
 
 
 def _encode(line: Any, **_: Any) -> str:
     return msgspec.json.encode(line, enc_hook=str).decode()
-
-
-def _formatter(*processors: Processor) -> ProcessorFormatter:
-    return ProcessorFormatter(
-        foreign_pre_chain=SHARED,
-        processors=[_in_context, ProcessorFormatter.remove_processors_meta, *processors],
-    )
 
 
 def _in_context(_: Any, __: str, line: Any) -> Any:

@@ -1,5 +1,6 @@
 """The jobs that have ended: remembered for a while, bounded in number and age."""
 
+import asyncio
 import sqlite3
 import time
 from typing import Self
@@ -12,6 +13,7 @@ from puna.settings import Settings
 from puna.state.store import Store
 
 FILE = "state.db"
+GATHERING_SECONDS = 0.25
 
 _log = structlog.get_logger("puna.state")
 
@@ -22,22 +24,35 @@ class History:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._store = Store(settings.home / FILE)
+        self._unwritten: list[JobRecord] = []
+        self._soon: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Self:
         self._store.open()
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._write()
         await self._store.close()
 
     def remember(self, record: JobRecord) -> None:
-        """Keep a record; it is written soon."""
-        ended = time.time() if record.ended is None else record.ended
-        row = (record.id, ended, msgspec.json.encode(record).decode())
+        """Keep a record; it is written soon, with those that come meanwhile."""
+        self._unwritten.append(record)
+        if self._soon is None:
+            self._soon = asyncio.get_running_loop().call_later(GATHERING_SECONDS, self._write)
+
+    def _write(self) -> None:
+        if self._soon is None:
+            return
+        self._soon.cancel()
+        self._soon = None
+        records, self._unwritten = self._unwritten, []
         most, oldest = self._settings.history_jobs, time.time() - self._settings.history_age
 
         def write(connection: sqlite3.Connection) -> None:
-            connection.execute("INSERT OR REPLACE INTO jobs VALUES (?, ?, ?)", row)
+            connection.executemany(
+                "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?)", map(_row, records)
+            )
             connection.execute("DELETE FROM jobs WHERE ended < ?", (oldest,))
             connection.execute(
                 "DELETE FROM jobs WHERE id IN"
@@ -61,7 +76,13 @@ class History:
             rows = connection.execute(f"SELECT record FROM jobs {which}", values).fetchall()
             return [record for (record,) in rows]
 
+        self._write()
         return [one for text in await self._store.ask(read) if (one := _record(text)) is not None]
+
+
+def _row(record: JobRecord) -> tuple[str, float, str]:
+    ended = time.time() if record.ended is None else record.ended
+    return record.id, ended, msgspec.json.encode(record).decode()
 
 
 def _record(text: str) -> JobRecord | None:

@@ -105,7 +105,7 @@ class Embeddings:
                 options.warnings,
             )
 
-        return WholeAnswer(self.scheduler.run(job), Telling(told))
+        return WholeAnswer(self.scheduler.run(job, model=defaults.model), Telling(told))
 
     @scope("infer")
     async def embeddings(self, request: Request) -> Response:
@@ -121,7 +121,7 @@ class Embeddings:
         def told(vectors: Vectors, _: Usage) -> Embedding:
             return Embedding(vectors[0], options.warnings)
 
-        return WholeAnswer(self.scheduler.run(job), Telling(told))
+        return WholeAnswer(self.scheduler.run(job, model=defaults.model), Telling(told))
 
 
 def _object(answer: msgspec.Struct) -> Response:

@@ -59,9 +59,11 @@ class Generation:
             prompt = _legible(job, await self.scheduler.render(job))
             return _object(rendered(form, prompt, asked.image_count))
         if asked.stream is False:
-            return WholeAnswer(self.scheduler.run(job), Whole(form, options.warnings))
+            whole = Whole(form, options.warnings)
+            return WholeAnswer(self.scheduler.run(job, model=defaults.model), whole)
         return StreamedAnswer(
-            lambda hear: self.scheduler.run(job, hear=hear), Streamed(form, options.warnings)
+            lambda hear: self.scheduler.run(job, hear=hear, model=defaults.model),
+            Streamed(form, options.warnings),
         )
 
 

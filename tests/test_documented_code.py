@@ -20,17 +20,19 @@ from tests.serving import FOREIGN
 
 pytestmark = pytest.mark.slow
 
-SECONDS = 90
+SECONDS = 300
 USUAL = re.compile(r"(?:127\.0\.0\.1|localhost):11434")
 SERVE = re.compile(r"^puna serve\b.*$", re.MULTILINE)
 # Starts it, waits for its word and for an answer, and tells it to end.
 SERVED = r"""
 coproc {{ {line}; }}
+# Bash forgets it once the process has ended.
+server=$COPROC_PID
 read -r said <&"${{COPROC[0]}}"
 echo "$said"
 curl "${{said##* }}/api/version"
-kill "$COPROC_PID"
-wait "$COPROC_PID"
+kill "$server"
+wait "$server"
 """
 CODE = [
     page

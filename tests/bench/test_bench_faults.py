@@ -142,6 +142,30 @@ async def test_a_rate_does_not_wait_for_answers(served: tuple[FakeOpenAI, str]) 
     assert report.stages[0].rate == 200
 
 
+async def test_who_is_held_up_asks_for_all_that_was_due_meanwhile(
+    served: tuple[FakeOpenAI, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake, address = served
+    made = plan(address, load=Rate(200), limit=Limit(seconds=0.5))
+    undisturbed = (await measured(made)).stages[0].measured[0].all.requests
+    answer, before = fake._answer, len(fake.asked)
+
+    async def stand_still(*asked: Any) -> bool:
+        # Behind those that tell how long the words are.
+        if len(fake.asked) == before + 6:
+            stand_still_for(0.6)
+        return await answer(*asked)
+
+    monkeypatch.setattr(fake, "_answer", stand_still)
+    report = await measured(made)
+    assert report.stages[0].measured[0].all.requests == undisturbed
+
+
+def stand_still_for(seconds: float) -> None:
+    """The whole process, with all who ask and all who answer."""
+    time.sleep(seconds)
+
+
 async def test_a_server_that_fails_from_then_on_is_given_up(
     served: tuple[FakeOpenAI, str],
 ) -> None:

@@ -98,7 +98,9 @@ class Building:
 
     def objects(self) -> dict[Path, int]:
         """What is compiled already, and when it was."""
-        lines = (self.work / "build" / ".ninja_log").read_text().splitlines()[1:]
+        log = (self.work / "build" / ".ninja_log").read_text()
+        # Of what was killed while it was written the last line may be a part.
+        lines = log[: log.rindex("\n")].splitlines()[1:]
         paths = {self.work / "build" / line.split("\t")[3] for line in lines}
         return {path: path.stat().st_mtime_ns for path in paths if path.suffix == ".o"}
 

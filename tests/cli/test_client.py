@@ -59,7 +59,7 @@ def test_who_stops_listening_ends_the_job(address: str) -> None:
     id = "b" * 32
     with closing(Client(address).stream("/api/chat", ENDLESS, {"x-request-id": id})) as lines:
         next(lines)
-    while (job := httpx.get(f"{address}/api/progress/{id}").json())["ended"] is None:
+    while (job := httpx.get(f"{address}/api/progress/{id}", timeout=60).json())["ended"] is None:
         pass
     assert job["phase"] == "cancelled"
 

@@ -102,7 +102,7 @@ def test_a_model_from_elsewhere_is_not_here(puna: Puna) -> None:
 def test_a_question_that_makes_no_sense_is_refused(
     address: str, body: dict[str, object], told: str
 ) -> None:
-    refused = httpx.post(f"{address}/puna/v1/fit", json=body)
+    refused = httpx.post(f"{address}/puna/v1/fit", json=body, timeout=60)
     assert refused.status_code == 400
     assert told in refused.json()["error"]
 

@@ -43,7 +43,7 @@ def test_a_name_is_shown_with_its_history_and_goes_back(address: str) -> None:
     rolled = puna("rollback", "ns/parrot", one[:7], OLLAMA_HOST=address)
     assert (rolled.returncode, rolled.stdout) == (0, f"ns/parrot:latest is {one[:12]} again.\n")
     asked = {"model": "ns/parrot"}
-    assert httpx.post(f"{address}/api/show", json=asked).json()["system"] == "one"
+    assert httpx.post(f"{address}/api/show", json=asked, timeout=60).json()["system"] == "one"
 
 
 def test_what_nobody_needs_is_shown_and_removed_only_when_told_to(home: Path, address: str) -> None:

@@ -133,12 +133,12 @@ def test_a_file_goes_to_the_server_once(puna: Puna, address: str, tmp_path: Path
     weights = shape("llama")
     (tmp_path / "Modelfile").write_text(f"FROM {weights}\n")
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-    assert httpx.head(f"{address}/api/blobs/sha256:{digest}").status_code == 404
+    assert httpx.head(f"{address}/api/blobs/sha256:{digest}", timeout=60).status_code == 404
     made = puna("create", "mine", "-f", str(tmp_path / "Modelfile"))
     assert (made.code, made.out) == (0, "Created mine.\n")
     assert "parsing GGUF" in made.err
     assert made.err.endswith("success\n")
-    assert httpx.head(f"{address}/api/blobs/sha256:{digest}").status_code == 200
+    assert httpx.head(f"{address}/api/blobs/sha256:{digest}", timeout=60).status_code == 200
     assert puna("create", "again", "-f", str(tmp_path / "Modelfile")).code == 0
     assert puna("rm", "mine", "again").code == 0
 

@@ -286,7 +286,7 @@ def test_an_answer_may_be_the_last_thing_that_a_model_is_kept_for(http: httpx.Cl
 
 def eventually(http: httpx.Client, there: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """The loaded models by their names, once they are as they should be, or after a while."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         models = {one["name"]: one for one in http.get("/api/ps").json()["models"]}
         if there(models) or time.monotonic() > deadline:
@@ -321,7 +321,7 @@ def test_how_a_model_is_loaded_shows_in_its_runner(tmp_path: Path) -> None:
             size[way] = http.get("/api/ps").json()["models"][0]["size"]
             http.post("/api/chat", json={"model": "cria", "keep_alive": 0})
             # What is asked for next is to be the only one.
-            psutil.wait_procs([runner], timeout=30)
+            psutil.wait_procs([runner], timeout=60)
     assert {way for way, yes in mapped.items() if not yes} == {"copied"}
     least, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
     may_lock = least == resource.RLIM_INFINITY or least > builtin_model().size

@@ -20,7 +20,7 @@ OLD = 100_000
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncGenerator[httpx.AsyncClient]:
     app = create_app(configured(tmp_path), LocalHost(lambda _: None, command=FAKE))
-    async with running(app) as address, httpx.AsyncClient(base_url=address) as client:
+    async with running(app) as address, httpx.AsyncClient(base_url=address, timeout=60) as client:
         yield client
 
 
@@ -155,7 +155,7 @@ async def test_what_a_loaded_model_needs_is_removed_only_when_it_has_gone(
         assert (await collected(client, dry_run=False))["bytes"] > 0
         assert list((store / "blobs").iterdir()) == [weights]
         assert await anext(lines)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         # The runner's process takes a moment to end.
         while not (removed := await collected(client, dry_run=False))["blobs"]:
             pass

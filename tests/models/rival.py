@@ -26,7 +26,10 @@ def main() -> None:
     root, role, file, *number = sys.argv[1:]
     store = Store(Path(root), Keeping(revisions=1000))
     if role == "collect":
-        while not Path(file).exists():
+        over = False
+        while not over:
+            # Once more when all is over, so that it has happened however late this process began.
+            over = Path(file).exists()
             collect(store)
         return
     library = Library(store)

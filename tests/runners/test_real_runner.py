@@ -384,5 +384,5 @@ asyncio.run(main())
     assert children
     parent.kill()
     await parent.wait()
-    _, alive = psutil.wait_procs(children, timeout=30)
+    _, alive = psutil.wait_procs(children, timeout=60)
     assert alive == []

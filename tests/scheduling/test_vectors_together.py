@@ -28,7 +28,7 @@ async def test_concurrent_requests_for_vectors_share_batches(pocket_model: Path)
         asking = asyncio.gather(
             *(collect(server.run(job(f"{number}", pocket_model))) for number in range(JOBS))
         )
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(resident.runner._streams) < JOBS:  # noqa: ASYNC110 - no event tells of it
                 await asyncio.sleep(0.005)
         process.resume()

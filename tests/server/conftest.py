@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -42,6 +43,19 @@ async def running(app: ASGIApp) -> AsyncGenerator[str]:
 
 
 Serve = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
+
+
+async def leave_midway(client: httpx.AsyncClient, asked: dict[str, Any]) -> None:
+    """Ask, and hang up once a runner works at it."""
+    id = uuid4().hex
+    request = client.post("/api/chat", json=asked, headers={"x-request-id": id})
+    asking = asyncio.create_task(request)
+    progress: dict[str, Any] = {}
+    while progress.get("phase") != "generating":
+        assert not asking.done()
+        progress = (await client.get(f"/api/progress/{id}")).json()
+    asking.cancel()
+    await asyncio.wait([asking])
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ async def said(client: httpx.AsyncClient, *pieces: bytes) -> bytes:
         writer.write(piece)
     await writer.drain()
     try:
-        return await asyncio.wait_for(reader.readline(), 10)
+        return await asyncio.wait_for(reader.readline(), 60)
     finally:
         writer.close()
 

@@ -94,5 +94,5 @@ def test_a_killed_server_takes_its_runners_along(tmp_path: Path, tokens: int) ->
         children = server.children
         assert children
         server.process.kill()
-        _, alive = psutil.wait_procs(children, timeout=10)
+        _, alive = psutil.wait_procs(children, timeout=60)
         assert alive == []

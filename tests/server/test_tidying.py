@@ -33,7 +33,7 @@ def lay_waste(store: Path) -> Path:
 
 
 async def until(there: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not there():  # noqa: ASYNC110 - what is waited for is a file or a line
             await asyncio.sleep(0.01)
 
@@ -104,7 +104,7 @@ async def test_how_often_can_be_changed_while_the_server_runs(
     configuration = configured(tmp_path, gc_interval=0)
     app = create_app(configuration, LocalHost(lambda _: None, command=FAKE))
     waste = lay_waste(store)
-    async with running(app) as address, httpx.AsyncClient(base_url=address) as client:
+    async with running(app) as address, httpx.AsyncClient(base_url=address, timeout=60) as client:
         await client.get("/")
         await asyncio.sleep(A_WHILE)
         assert waste.exists()

@@ -118,7 +118,7 @@ async def test_the_loop_goes_on_while_the_disk_is_slow(tmp_path: Path) -> None:
 
     def slow(_: sqlite3.Connection) -> bool:
         # Only a loop that goes on can answer this.
-        return asyncio.run_coroutine_threadsafe(_turn(turned), loop).result(10)
+        return asyncio.run_coroutine_threadsafe(_turn(turned), loop).result(60)
 
     assert await store.ask(slow)
     await store.close()

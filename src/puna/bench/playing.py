@@ -69,7 +69,7 @@ class Player:
         return self._round
 
     async def _client(self) -> None:
-        while (script := self._next()) is not None:
+        while not self._is_over and (script := self._next()) is not None:
             await self._converse(script, None)
 
     async def _arrivals(self, rate: Rate, random: Random) -> None:
@@ -88,14 +88,18 @@ class Player:
         limit = self._limit
         if limit.requests is not None and self._asked >= limit.requests:
             return None
-        if limit.seconds is not None and time.perf_counter() - self._began >= limit.seconds:
-            return None
         if self._failed_in_a_row >= self._most_failures:
             self._round.gave_up = True
             return None
         script = next(self._scripts)
         self._asked += len(script.says)
         return script
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether clients have asked for long enough; arrivals are asked for however late it is."""
+        most = self._limit.seconds
+        return most is not None and time.perf_counter() - self._began >= most
 
     @property
     def _most_failures(self) -> int:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Queue
 from threading import Thread
@@ -33,6 +33,11 @@ class FakeServer:
         calls = [{"function": {"name": name, "arguments": arguments}}]
         message = {"role": "assistant", "content": "", "tool_calls": calls}
         self.lines.put({"message": message, "done": False})
+
+    def hang_up(self) -> None:
+        """Break the answer off, and wait until whoever gives it has heard of it."""
+        self.lines.put(None)
+        self.lines.join()
 
     def finish(self, **more: Any) -> None:
         self.lines.put({**ENDING, **more})
@@ -69,19 +74,29 @@ def fake_server() -> Generator[FakeServer]:
             self.wfile.write(body)
 
         def _stream(self) -> None:
-            line = fake.lines.get()
-            self.send_response(200)
-            self.send_header("transfer-encoding", "chunked")
-            self.end_headers()
+            begun, line = False, fake.lines.get()
+            # Also for a client that has gone: what is said to it is not for the next one.
             while line is not None:
-                body = json.dumps(line).encode() + b"\n"
-                self.wfile.write(b"%x\r\n%b\r\n" % (len(body), body))
-                self.wfile.flush()
+                with suppress(OSError):
+                    self._say(line, begun=begun)
+                begun = True
+                fake.lines.task_done()
                 if line["done"]:
-                    self.wfile.write(b"0\r\n\r\n")
                     return
                 line = fake.lines.get()
             self.close_connection = True
+            fake.lines.task_done()
+
+        def _say(self, line: dict[str, Any], *, begun: bool) -> None:
+            if not begun:
+                self.send_response(200)
+                self.send_header("transfer-encoding", "chunked")
+                self.end_headers()
+            body = json.dumps(line).encode() + b"\n"
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(body), body))
+            if line["done"]:
+                self.wfile.write(b"0\r\n\r\n")
+            self.wfile.flush()
 
         def log_message(self, format: str, *args: object) -> None:
             pass

@@ -48,7 +48,7 @@ def run(
 
 
 def last_asked(address: str) -> dict[str, Any]:
-    return httpx.get(f"{address}/puna/v1/jobs", params={"limit": 1}).json()["jobs"][0]
+    return httpx.get(f"{address}/puna/v1/jobs", params={"limit": 1}, timeout=60).json()["jobs"][0]
 
 
 def test_a_prompt_is_answered_on_the_output_alone(address: str) -> None:
@@ -77,7 +77,7 @@ def test_piped_text_alone_is_a_prompt(fake: FakeServer) -> None:
 def test_an_empty_prompt_only_loads_the_model(address: str) -> None:
     done = run(address, "cria", "", "--keepalive", "-1")
     assert (done.returncode, done.stdout) == (0, "")
-    (loaded,) = httpx.get(f"{address}/api/ps").json()["models"]
+    (loaded,) = httpx.get(f"{address}/api/ps", timeout=60).json()["models"]
     assert loaded["name"] == "cria:latest"
     assert loaded["expires_at"] > "2100"
 

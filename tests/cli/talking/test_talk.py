@@ -26,11 +26,11 @@ def talk(address: str, tmp_path: Path) -> Open:
 
 
 def shown(address: str, model: str) -> dict[str, Any]:
-    return httpx.post(f"{address}/api/show", json={"model": model}).json()
+    return httpx.post(f"{address}/api/show", json={"model": model}, timeout=60).json()
 
 
 def latest(address: str) -> dict[str, Any]:
-    return httpx.get(f"{address}/puna/v1/jobs", params={"limit": 1}).json()["jobs"][0]
+    return httpx.get(f"{address}/puna/v1/jobs", params={"limit": 1}, timeout=60).json()["jobs"][0]
 
 
 def test_an_answer_is_stopped_in_the_server_too_and_the_talk_goes_on(

@@ -71,12 +71,12 @@ def test_ctrl_c_stops_an_answer_and_keeps_what_has_come(talk: Open, fake: FakeSe
         t.prompted()
         t.type("Tell" + ENTER)
         fake.say("once ", "upon ", "a ")
-        t.until("once upon")
+        t.until("once upon a")
         t.type(CTRL_C)
         t.prompted(2)
         # Whoever answers notices, and is free for the next.
         fake.say("time")
-        fake.lines.put(None)
+        fake.hang_up()
         t.type("Go on" + ENTER)
         t.until(lambda _: len(fake.asked) == 2)
         assert said(fake) == ["Tell", "once upon a ", "Go on"]
@@ -96,7 +96,7 @@ def test_ctrl_c_before_anything_has_come_leaves_nothing(talk: Open, fake: FakeSe
         t.type(CTRL_C)
         t.prompted(2)
         assert "loading m" not in t.text
-        fake.lines.put(None)
+        fake.hang_up()
         t.type("Hi" + ENTER)
         t.until(lambda _: len(fake.asked) == 2)
         assert said(fake) == ["Hi"]

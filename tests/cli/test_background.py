@@ -1,10 +1,12 @@
 """The server that `puna run` starts where none answers."""
 
 import os
+import random
 import socket
 import subprocess
 import sys
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -21,10 +23,12 @@ HI = ("cria", "Hello", "-o", "temperature=0", "--think=false")
 
 @pytest.fixture
 def port() -> int:
-    """One that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """One that nobody listens on, and that the system gives to nobody who asks for any."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @pytest.fixture

@@ -87,6 +87,21 @@ async def begun(stream: Stream, count: int = 1) -> list[Delta]:
     return deltas
 
 
+async def paused(
+    runner: Runner, asked: CompleteJob, count: int = 1, memory: bool = False
+) -> tuple[list[Delta], Resume]:
+    """What had come of a job, and how it goes on, once it was paused in its midst.
+
+    One that was over before the pause came to it is asked for again.
+    """
+    while True:
+        stream = runner.submit(asked)
+        first = await begun(stream, count)
+        resume, rest = await asyncio.gather(runner.pause(asked.id, memory), collect(stream))
+        if resume is not None:
+            return first + rest, resume
+
+
 async def settled(runner: Runner) -> None:
     """The runner has heard all that was said to it before, and has nothing left to do."""
     await collect(runner.submit(job("after", 1)))
@@ -121,12 +136,9 @@ async def test_what_shifts_and_has_no_limit_ends_after_ten_contexts(runner: Runn
     assert isinstance(deltas[-1], DoneDelta)
     assert (deltas[-2].reason, deltas[-1].usage.output_tokens) == ("length", 640)
     # Taken off in the middle, it ends where it would have ended.
-    stream = runner.submit(endless)
-    first = await begun(stream, 100)
-    resume, rest = await asyncio.gather(runner.pause(endless.id), collect(stream))
-    assert resume is not None
+    first, resume = await paused(runner, endless, 100)
     last = await collect(runner.submit(endless, resume))
-    assert len(tokens([*first, *rest, *last])) == 640
+    assert len(tokens([*first, *last])) == 640
 
 
 async def test_a_pool_serves_its_whole_length(
@@ -201,11 +213,7 @@ async def test_a_paused_answer_goes_on_in_another_runner(
     roomy: Runner, pocket_model: Path, memory: bool
 ) -> None:
     whole = await collect(roomy.submit(job("whole", 1900)))
-    stream = roomy.submit(job("part", 1900))
-    first = await begun(stream)
-    resume, rest = await asyncio.gather(roomy.pause("part", memory), collect(stream))
-    assert resume is not None
-    first += rest
+    first, resume = await paused(roomy, job("part", 1900), memory=memory)
     assert bool(resume.emitted[0].memory) == memory
     assert list(resume.emitted[0].tokens) == tokens(whole)[: len(resume.emitted[0].tokens)]
     other = await started(pocket_model, replace(PLACEMENT, context=2048))
@@ -330,11 +338,22 @@ async def test_a_job_that_no_longer_fits_cannot_go_on(runner: Runner) -> None:
     await settled(runner)
 
 
+async def all_read(
+    runner: Runner, count: int
+) -> tuple[list[asyncio.Task[list[Delta]]], psutil.Process]:
+    """Jobs without an end, of which the first has begun, and the process that works at them."""
+    told: list[Delta] = []
+    streams = [runner.submit(endless(f"{number}")) for number in range(count)]
+    ends = [asyncio.create_task(collect(stream)) for stream in streams[1:]]
+    ends.append(asyncio.create_task(collect(streams[0], told)))
+    while not tokens(told):
+        await runner.tokenize("x")
+    return ends, psutil.Process(runner._process._process.pid)
+
+
 async def test_unloading_in_the_middle_of_work_tells_everybody(runner: Runner) -> None:
-    streams = [runner.submit(endless(f"{number}")) for number in range(6)]
-    await begun(streams[0])
-    process = psutil.Process(runner._process._process.pid)
-    ends = [asyncio.create_task(collect(stream)) for stream in streams]
+    # All are read all the while, since those that are not would be taken off.
+    ends, process = await all_read(runner, 6)
     await runner.unload()
     told = await asyncio.gather(*ends, return_exceptions=True)
     assert [type(error) for error in told] == [RunnerLost] * 6
@@ -342,10 +361,8 @@ async def test_unloading_in_the_middle_of_work_tells_everybody(runner: Runner) -
 
 
 async def test_a_runner_that_is_killed_tells_every_reader_why(runner: Runner) -> None:
-    streams = [runner.submit(endless(f"{number}")) for number in range(3)]
-    await begun(streams[0])
-    ends = [asyncio.create_task(collect(stream)) for stream in streams]
-    psutil.Process(runner._process._process.pid).kill()
+    ends, process = await all_read(runner, 3)
+    process.kill()
     for end in ends:
         with pytest.raises(RunnerLost, match="SIGKILL"):
             await end

@@ -21,9 +21,9 @@ LONG: dict[str, Any] = {
 }
 
 
-# Goes on for as long as nobody reads it.
-ENDLESS = {"model": "cria", "messages": [{"role": "user", "content": "flood 10000000"}]}
-# The same, but its runners are fake.
+# Goes on for longer than any test.
+ENDLESS = {"model": "cria", "messages": [{"role": "user", "content": "pace 10000000"}]}
+# The same, but its runners are fake, and a farewell may take as long as a busy machine needs.
 FAKED = (
     sys.executable,
     "-c",
@@ -32,7 +32,9 @@ import sys
 from puna.configuration import Configuration
 from puna.hosts.local import LocalHost
 from puna.server.journal import journal
+from puna.server import serving
 from puna.server.serving import serve
+serving.FAREWELL_SECONDS = 60.0
 flags = dict(zip((word.strip("-") for word in sys.argv[1::2]), sys.argv[2::2]))
 serve(Configuration(flags), LocalHost(journal, command={FAKE!r}))
 """,

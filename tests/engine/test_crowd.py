@@ -63,7 +63,7 @@ class Steady(Tempo):
     def beside(self, decodes: int) -> int:
         return 24
 
-    def record(self, work: Work, seconds: float) -> None:
+    def record(self, work: Work, seconds: float, accepted: int) -> None:
         pass
 
 

@@ -58,13 +58,13 @@ class Drawing:
         sequence.announced = bool(request.emitted)
         return sequence
 
-    def drafted(self, shares: list[Share], cost: float, room: int) -> list[Share]:
+    def drafted(self, shares: list[Share], room: int) -> list[Share]:
         """The shares of a step without prefill, with guesses behind those that are worth it."""
         outputs = self._context.outputs_max - len(shares)
         drafted: list[Share] = []
         for share in shares:
             most = min(MAX_DRAFT, outputs, room, share.sequence.room - 1)
-            drafts = share.sequence.draft(cost, most) if most > 0 else []
+            drafts = share.sequence.draft(most) if most > 0 else []
             outputs, room = outputs - len(drafts), room - len(drafts)
             drafted.append(replace(share, drafts=drafts))
         return drafted

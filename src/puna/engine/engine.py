@@ -167,23 +167,24 @@ class Engine:
     # Steps
 
     def _step(self) -> None:
+        began = time.perf_counter()
         shares = self._shares()
         if not shares:
             return
         self._context.adapters(shares[0].sequence.request.adapters)
         self._aborts.begin(share.sequence.request.key for share in shares)
-        began = time.perf_counter()
+        started = time.perf_counter()
         outcome = self._compute(shares)
         if outcome is None:
             return
-        seconds = time.perf_counter() - began
+        seconds = time.perf_counter() - started
         self.steps += 1
         match outcome:
             case Outcome.DONE:
                 self._aborts.earn(seconds)
                 work = Work.of(shares)
-                self._harvest(shares)
-                self._tempo.record(work, time.perf_counter() - began)
+                accepted = self._harvest(shares)
+                self._tempo.record(work, time.perf_counter() - began, accepted)
             case Outcome.ABORTED:
                 self._aborts.pay(seconds)
                 self._undo(shares)
@@ -212,11 +213,11 @@ class Engine:
         self._waits = not able and (bool(running) or not self.roster.waiting)
         self._tempo.hurried = self._aborts.spent
         shares = plan(able, self._tempo, self._context.batch, self._context.outputs_max)
-        if all(share.sequence.started for share in shares) and not self._recurrent:
-            cost = self._tempo.draft_cost(len(shares))
+        only_decodes = all(share.sequence.started for share in shares)
+        if only_decodes and not self._recurrent and self._tempo.may_guess(len(shares)):
             room = self._context.batch - sum(share.tokens for share in shares)
             room = min(room, self._cache.room_to_guess(len(shares)))
-            shares = self._drawing.drafted(shares, cost, room)
+            shares = self._drawing.drafted(shares, room)
         shares.sort(key=lambda share: share.sequence.entitlement)
         for share in shares:
             sequence = share.sequence
@@ -239,22 +240,25 @@ class Engine:
             if not self._cache.cut(sequence.slot, sequence.computed):
                 sequence.computed, sequence.started = 0, False
 
-    def _harvest(self, shares: list[Share]) -> None:
-        row = 0
+    def _harvest(self, shares: list[Share]) -> int:
+        """Take what a step computed; how many guesses were right."""
+        row = accepted = 0
         for share in shares:
             rows = range(row, row + share.outputs)
             row = rows.stop
             sequence = share.sequence
             try:
-                finish = self._collect(share, rows)
+                right, finish = self._collect(share, rows)
             except PunaError as error:
                 self._outputs.of(sequence.request.key).error = error.report()
                 self.roster.leave(sequence)
             else:
+                accepted += right
                 if finish is not None:
                     self._end(sequence, finish)
+        return accepted
 
-    def _collect(self, share: Share, rows: range) -> Finish | None:
+    def _collect(self, share: Share, rows: range) -> tuple[int, Finish | None]:
         """Take what a step computed for one sequence: its progress, then its next tokens."""
         sequence, complete = share.sequence, share.complete
         output = self._outputs.of(sequence.request.key)
@@ -268,7 +272,7 @@ class Engine:
             self._cache.hold(sequence.slot, sequence.tokens[: sequence.computed])
         self.roster.next_turn(sequence)
         if not complete:
-            return None
+            return 0, None
         if not sequence.started:
             sequence.started = True
             if not sequence.announced:
@@ -281,8 +285,8 @@ class Engine:
             sequence.computed += accepted
             self._cache.cut(sequence.slot, sequence.computed)
         if finish is None and len(sequence.tokens) >= sequence.request.length:
-            return self._shift(sequence)
-        return finish
+            return accepted, self._shift(sequence)
+        return accepted, finish
 
     def _shift(self, sequence: Sequence) -> Finish | None:
         """Drop older tokens; what stood behind them is computed anew."""

@@ -10,7 +10,7 @@ from puna.engine.context import Floats
 from puna.engine.logprobs import Scored
 from puna.engine.pictures import Picture, cut_after, cut_before, text_length
 from puna.engine.sampling import Drawn, Sampler
-from puna.engine.speculation import Speculation
+from puna.engine.speculation import DRAFT_COST, Speculation
 from puna.errors import ErrorReport
 from puna.jobs import Limits, Sampling
 
@@ -193,11 +193,11 @@ class Sequence:
             self.look.vectors.cancel()
             self.look = None
 
-    def draft(self, cost: float, most: int) -> list[int]:
+    def draft(self, most: int) -> list[int]:
         """A guess at the next tokens, if there is one that is worth its cost."""
         if self.request.speculation is None or self.pending != 1:
             return []
-        drafts = self.request.speculation.draft(cost, most)
+        drafts = self.request.speculation.draft(DRAFT_COST, most)
         return drafts[: self.matcher.allowed(drafts)] if self.matcher is not None else drafts
 
     def shift(self) -> int | None:

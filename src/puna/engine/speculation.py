@@ -9,6 +9,8 @@ would have anyway, so nothing here decides what is put out.
 from collections.abc import Iterable
 from itertools import takewhile
 
+# What a guessed token costs, as a part of what an output token takes.
+DRAFT_COST = 0.4
 _LONGEST = 4
 _SHORTEST = 2
 # Tokens further back than this are forgotten, which bounds the memory of a sequence.

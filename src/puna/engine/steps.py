@@ -1,10 +1,10 @@
 """What the next step computes: every running decode, and as much prefill as its time allows."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from puna.engine.batches import Span
+from puna.engine.guessing import Guessing
 from puna.engine.pictures import Picture
 from puna.engine.sequence import Sequence
 from puna.engine.turns import Turns
@@ -19,10 +19,6 @@ LEAST_CHUNK = 4
 LEAST_ALONE = 64
 # So many steps with prefill in them before one without shows what decoding alone takes.
 REFRESH = 48
-# What verifying a guessed token costs, as a part of what an output token takes, until measured.
-DRAFT_COST = 0.4
-# So many steps without guesses show what they take, at first and after every REFRESH with guesses.
-PLAIN_STEPS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +73,6 @@ class Work:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Guessed:
-    """A step with guesses: the seconds that they added, and what one is worth for each guess."""
-
-    extra: float
-    worth: float
-
-
 class Tempo:
     """Learns from the clock what steps take, and from that how much may go into one.
 
@@ -100,9 +88,7 @@ class Tempo:
         self._chunk = min(16.0, batch)
         self._alone = min(64.0, batch)
         self._since = 0
-        self._draft_cost = DRAFT_COST
-        self._guessed: Guessed | None = None
-        self._streak, self._plain_due = 0, PLAIN_STEPS
+        self._guessing: dict[int, Guessing] = {}
         self.hurried = False
         self.turns = Turns()
 
@@ -125,48 +111,32 @@ class Tempo:
             return 0
         return int(self._chunk)
 
-    def draft_cost(self, decodes: int) -> float:
-        """What a guessed token costs in a step of so many decodes, in output tokens.
+    def may_guess(self, decodes: int) -> bool:
+        """Whether there may be guesses in a step of so many decodes."""
+        return not self.hurried and self._guessing_at(decodes).on
 
-        Beyond any price where that is not known, so that a plain step shows it first.
-        """
-        known = self._bucket(decodes) in self._decode and not self._plain_due and not self.hurried
-        return self._draft_cost if known else math.inf
-
-    def record(self, work: Work, seconds: float) -> None:
+    def record(self, work: Work, seconds: float, accepted: int) -> None:
         """What a step took with all that came of it; an image's says nothing about the others."""
         if work.pictures:
             return
-        prefill, decodes, drafts = work.prefill, work.decodes, work.drafts
+        prefill, decodes = work.prefill, work.decodes
         plain = self._decode.get(self._bucket(decodes))
-        guessed, self._guessed = self._guessed, None
-        if guessed is not None:
-            is_plain = plain is not None and not prefill and not drafts
-            self._price(guessed, seconds - plain if is_plain and plain else 0.0)
-            if is_plain:
-                return
-        if not prefill and not drafts:
-            before = seconds if plain is None else plain
-            after = before + 0.2 * (min(seconds, 4 * before) - before)
-            self._decode[self._bucket(decodes)] = after
-            self._plain_due = max(self._plain_due - 1, 0)
-            # A price that noise has driven up is forgotten, or it would never be measured again.
-            self._draft_cost += 0.003 * (DRAFT_COST - self._draft_cost)
+        if not prefill:
+            guessing = self._guessing_at(decodes)
+            if not work.drafts and not guessing.behind:
+                before = seconds if plain is None else plain
+                after = before + 0.2 * (min(seconds, 4 * before) - before)
+                self._decode[self._bucket(decodes)] = after
+            guessing.record(seconds, decodes + accepted, guessed=work.drafts > 0)
         elif not decodes:
             self._alone = self._steer(self._alone, prefill, ALONE_SECONDS / seconds, LEAST_ALONE)
-        elif plain is not None and drafts:
-            self._guessed = Guessed(seconds - plain, decodes / plain / drafts)
-            self._streak += 1
-            if self._streak >= REFRESH:
-                self._streak, self._plain_due = 0, PLAIN_STEPS
         elif plain is not None:
             extra = max(seconds - plain, 1e-6)
             self._chunk = self._steer(self._chunk, prefill, (self._stretch - 1) * plain / extra)
 
-    def _price(self, guessed: "Guessed", behind: float) -> None:
-        """What guesses cost; the step behind them too, for which the library plans anew."""
-        cost = max(guessed.extra + behind, 0.0) * guessed.worth
-        self._draft_cost += 0.1 * (min(cost, 2.0) - self._draft_cost)
+    def _guessing_at(self, decodes: int) -> Guessing:
+        # What is alike is learnt together: up to 2, 4, 8, 16, … at once.
+        return self._guessing.setdefault((decodes - 1).bit_length(), Guessing())
 
     def _steer(self, now: float, used: int, ratio: float, least: int = LEAST_CHUNK) -> float:
         """Towards what would have fitted, by halves at most; a smaller part proves nothing."""

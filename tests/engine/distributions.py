@@ -52,6 +52,15 @@ def theirs(
     return {token: chance for token, chance in zip(tokens, chances, strict=True) if chance > 0}
 
 
-def agree(mine: dict[int, float], library: dict[int, float]) -> bool:
-    every = mine.keys() | library.keys()
-    return all(abs(mine.get(token, 0) - library.get(token, 0)) <= 1e-5 for token in every)
+def agree(mine: dict[int, float], library: dict[int, float], rounding: float = 0) -> bool:
+    every, most = mine.keys() | library.keys(), 1e-5 + rounding
+    return all(abs(mine.get(token, 0) - library.get(token, 0)) <= most for token in every)
+
+
+def rounding(row: Row, temperature: float) -> float:
+    """By how much the library's float32 may move a probability once it has divided the logits.
+
+    Two logits are rounded by up to half a unit each, and a chance of p moves by p (1 - p) of that.
+    """
+    largest = np.float32(np.abs(row).max() / (temperature or 1))
+    return float(np.spacing(largest)) / 4

@@ -15,7 +15,7 @@ from puna.jobs import Limits
 from puna.protocol import Placement
 
 Shape = Callable[[str], Path]
-SMALL = Placement(context=256, sequences=4, batch=64, threads=1)
+SMALL = Placement(context=256, sequences=4, pooled=True, batch=64, threads=1)
 STREAMS = Placement(context=256, sequences=4, pooled=False, batch=64, threads=1)
 
 

@@ -19,8 +19,8 @@ DOMAINS = 4
 GUESTS = 6
 SHARED = 80
 PLACEMENTS = {
-    "pool": Placement(context=2048, sequences=12, batch=128, threads=1),
-    "a full pool": Placement(context=512, sequences=8, batch=128, threads=1),
+    "pool": Placement(context=2048, sequences=12, pooled=True, batch=128, threads=1),
+    "a full pool": Placement(context=512, sequences=8, pooled=True, batch=128, threads=1),
     "streams": Placement(context=512, sequences=8, pooled=False, batch=128, threads=1),
 }
 # Another batch shape moves a log-probability by up to 0.2 (see test_engine.py); another's

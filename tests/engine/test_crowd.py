@@ -309,8 +309,8 @@ def crowds(library: Library, path: Path, placement: Placement) -> Iterator[type[
         model.close()
 
 
-POOL = Placement(context=1024, sequences=24, batch=128, threads=1)
-SMALL = Placement(context=256, sequences=6, batch=64, threads=1)
+POOL = Placement(context=1024, sequences=24, pooled=True, batch=128, threads=1)
+SMALL = Placement(context=256, sequences=6, pooled=True, batch=64, threads=1)
 STREAMS = Placement(context=256, sequences=8, pooled=False, batch=64, threads=1)
 PLACEMENTS = {"pool": POOL, "small pool": SMALL, "streams": STREAMS}
 ARCHITECTURES = ["llama", "gemma3", "lfm2", "mamba"]

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import pytest
+from msgspec.structs import replace
 from tests.engine.harness import Result, prompt, request
 
 from puna.engine.batches import Span
@@ -77,10 +79,10 @@ class Stage:
 
 
 @contextmanager
-def stage(library: Library, path: Path) -> Iterator[Stage]:
+def stage(library: Library, path: Path, placement: Placement = STREAMS) -> Iterator[Stage]:
     with (
-        closing(Model(library, (str(path),), STREAMS)) as model,
-        closing(Noted(model, STREAMS)) as context,
+        closing(Model(library, (str(path),), placement)) as model,
+        closing(Noted(model, placement)) as context,
     ):
         context.steps = []
         yield Stage(context)
@@ -128,3 +130,15 @@ def test_little_of_much_is_computed_rather_than_copied(library: Library, shape: 
         )
         assert little.cached == 0
         assert enough.cached == 60
+
+
+@pytest.mark.parametrize(("architecture", "running"), [("llama", {"a"}), ("gemma3", {"a", "b"})])
+def test_nobody_waits_for_a_beginning_that_is_not_worth_a_copy(
+    library: Library, shape: Shape, architecture: str, running: set[str]
+) -> None:
+    """Where there are windows, a copy takes a whole stream of 2,048 tokens."""
+    shared, long = prompt(1, 70), replace(STREAMS, context=2048)
+    with stage(library, shape(architecture), long) as engine:
+        engine.submit(*(request(key, [*shared, *prompt(ord(key), 20)]) for key in "ab"))
+        engine.engine.turn()
+        assert engine.engine.roster.running.keys() == running

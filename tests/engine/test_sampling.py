@@ -3,7 +3,7 @@
 import msgspec
 import numpy as np
 import pytest
-from distributions import Row, agree, ours, rows, sampler, shares, theirs
+from distributions import Row, agree, ours, rounding, rows, sampler, shares, theirs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from library_samplers import Sampler as LibrarySampler
@@ -30,7 +30,7 @@ def agrees_with_the_library(rules: Sampling, row: Row) -> bool:
     """
     mine = ours(sampler(rules, row), row)
     return any(
-        agree(mine, theirs(library_chain(rules, nudge), row))
+        agree(mine, theirs(library_chain(rules, nudge), row), rounding(row, rules.temperature))
         for nudge in (0, 1e-6, -1e-6, 1e-5, -1e-5)
     )
 

@@ -55,10 +55,12 @@ class Cache:
             return None
         source, length = self._source(space, tuple(tokens[:-1]))
         length = cut_before(tokens, length)
-        if length <= saved or (source is not None and not self._pays(source, length)):
+        if length <= saved:
             source, length = None, 0
         if source is not None and source in self._kept and self._may_take(source, length):
             return self._take(source, space, length, len(tokens) + spare)
+        if source is not None and not self.pays(length, self.cells.length(source)):
+            source, length = None, 0
         if not self._make_room(len(tokens) - length + spare, source):
             if source is None or source not in self._kept:
                 return None
@@ -74,6 +76,10 @@ class Cache:
             return Seat(slot, 0)
         self.cells.share(source, slot, length)
         return Seat(slot, length)
+
+    def pays(self, length: int, held: int) -> bool:
+        """Whether to copy so much from who holds that many costs less than to compute it."""
+        return length * WORTH_COPYING >= self._context.moved(held)
 
     def room_to_guess(self, sequences: int) -> int:
         """How many tokens may be guessed for so many, so that nobody's place is lost for them."""
@@ -151,10 +157,6 @@ class Cache:
             if fits and shared_length(held, tokens) == len(held):
                 best, longest = slot, len(held)
         return best, longest
-
-    def _pays(self, source: int, length: int) -> bool:
-        """Whether to copy so much costs less than to compute it: streams are copied whole."""
-        return self.cells.pooled or length * WORTH_COPYING >= self.cells.length(source)
 
     def _seat(self) -> int:
         """An empty slot beside live ones: in streams, neighbours are computed together."""

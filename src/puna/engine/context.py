@@ -57,6 +57,9 @@ class Context:
         self.slots = placement.sequences
         self.batch = placement.batch
         self._slides = model.window > 0
+        # The library itself copies whole streams, used or not. But bytes lack what a window has
+        # slid over, and what is recurrent takes no copying.
+        self._copies_bytes = not (self.layout.pooled or model.recurrent or self._slides)
         self._parts = Parts(first=model.has_cells, second=not model.recurrent)
         self._batch = Batch(placement.batch)
         # A C function that reads one byte: libc's strlen, so that no step waits for the GIL.
@@ -197,14 +200,18 @@ class Context:
         self._positions.cut(slot, length)
         return True
 
+    def moved(self, tokens: int) -> int:
+        """How many tokens to copy from a sequence of so many moves."""
+        if self.layout.pooled or not self.model.has_cells:
+            return 0
+        return tokens if self._copies_bytes else self.layout.cells
+
     def copy(self, source: int, target: int, length: int) -> bool:
         """Give `target`, which must be empty, the first tokens of `source`.
 
         False where the library cannot, and then `target` is empty.
         """
-        if not (self.layout.pooled or self.model.recurrent or self._slides):
-            # The library itself copies the whole stream, used or not. Its bytes lack what a
-            # window has slid over, and a recurrent state takes no copying.
+        if self._copies_bytes:
             return self.restore(target, self.save(source)) and self.keep(target, length)
         # Between streams only whole sequences can be copied, so the rest is cut off afterwards.
         whole = not self.layout.pooled or self.model.recurrent

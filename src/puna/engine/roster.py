@@ -126,7 +126,8 @@ class Roster:
             if other.request.key == request.after:
                 return True
             shared = shared_length(other.tokens, sequence.tokens)
-            if shared - other.computed >= WORTH_WAITING and not self._recurrent:
+            to_come = shared - other.computed >= WORTH_WAITING and not self._recurrent
+            if to_come and self.cache.pays(shared, len(other.tokens)):
                 return True
         return False
 

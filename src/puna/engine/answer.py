@@ -79,6 +79,10 @@ class Answer:
         """The choices that have not ended."""
         return [i for i, transcript in enumerate(self._transcripts) if not transcript.finished]
 
+    def runs(self, choice: int) -> bool:
+        """Whether a choice has not ended."""
+        return not self._transcripts[choice].finished
+
     def requests(
         self,
         length: int,
@@ -140,7 +144,9 @@ class Answer:
                 deltas.append(SamplerDelta(output.sampler, choice))
         if output.finish is not None and not transcript.finished:
             deltas += transcript.finish(output.finish)
-        return [*deltas, self.done()] if not self.running else deltas
+        if transcript.finished and not self.running:
+            deltas.append(self.done())
+        return deltas
 
     def take_off(self) -> list[int]:
         """Begin to take the job off the engine; which choices are to be paused."""

@@ -203,16 +203,18 @@ class Work:
             if deltas := answer.lay_down(choice, output.paused):
                 frame.setdefault(job, []).extend(deltas)
             return self._handed_back(answer)
-        was_running = set(answer.running)
+        ran = answer.runs(choice)
         if deltas := answer.take(choice, output):
             frame.setdefault(job, []).extend(deltas)
-        running = set(answer.running)
-        if output.finish is None and was_running - running:
+        if answer.runs(choice):
+            return self._handed_back(answer)
+        if ran and output.finish is None:
             # A stop string, which the engine knows nothing of.
             self._loaded.engine.cancel(answer.key(choice))
-        if not running:
-            self._answers.pop(job, None)
-        return self._handed_back(answer) if running else []
+        if answer.running:
+            return self._handed_back(answer)
+        self._answers.pop(job, None)
+        return []
 
     def _handed_back(self, answer: Answer) -> list[ToServer]:
         """A job that is being taken off, once the engine has let go of all of it."""

@@ -94,7 +94,8 @@ class Gathering:
 
     def write_now(self, piece: bytes) -> None:
         """Send a piece, behind those that wait for others."""
-        self.flush()
+        if self._pieces:
+            self.flush()
         self._transport.write(piece)
 
     def flush(self) -> None:

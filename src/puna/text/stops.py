@@ -27,6 +27,8 @@ class Stops:
         """What may be shown now. After a hit, nothing."""
         if self.hit is not None:
             return ""
+        if not self._steps[0]:
+            return text
         text = self._held + text
         for at in range(len(self._held), len(text)):
             self._node = self._next(self._node, text[at])

@@ -199,6 +199,11 @@ def measure(asked: Asked, minutes: float, parts: Sequence[str]) -> list[Finding]
     return found
 
 
+def usual() -> list[Finding]:
+    """All parts, as they are measured where nothing else is said."""
+    return measure(Asked(ROUNDS, CLIENTS, pool=False), MINUTES, [*PARTS])
+
+
 def main() -> None:
     """Measure what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)

@@ -1,6 +1,7 @@
 """The file of what was measured: each section is written alone, and the others stay."""
 
 import datetime
+import os
 import platform
 import re
 import subprocess
@@ -32,7 +33,7 @@ def machine() -> str:
         "Load before": f"{psutil.getloadavg()[0]:.1f}",
         "System": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "Puna": f"{__version__}, {commit()}",
-        "Engine": f"xllamacpp {abi.VERSION}",
+        "Engine": f"xllamacpp {abi.VERSION}" + ", built natively" * ("PUNA_ENGINE" in os.environ),
         "Day": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
     return "\n".join(f"- {name}: {value}" for name, value in lines.items())

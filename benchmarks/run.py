@@ -2,9 +2,10 @@
 
 Usage: python benchmarks/run.py [NAME...]
 
-By default all: goals, engine, cancel, interference, server, headers, commands; `variants`, which
-compiles several engines, only where it is named. A section that is not measured anew stays as it
-was, with the machine and the versions that it was measured with.
+By default all: goals, engine, cancel, interference, server, headers, commands; `crowd`, which takes
+half an hour, and `variants`, which compiles several engines, only where they are named. A section
+that is not measured anew stays as it was, with the machine and the versions that it was measured
+with.
 """
 
 import sys
@@ -12,6 +13,7 @@ from collections.abc import Callable
 
 import cancel
 import commands
+import crowd
 import goals
 import headers
 import interference
@@ -31,9 +33,10 @@ PARTS: dict[str, Callable[[], list[Finding]]] = {
     "server": server.measure,
     "headers": headers.measure,
     "commands": commands.measure,
+    "crowd": crowd.usual,
     "variants": variants.measure,
 }
-NAMED_ONLY = ("variants",)
+NAMED_ONLY = ("crowd", "variants")
 
 
 def main(names: list[str]) -> None:

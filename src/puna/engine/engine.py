@@ -285,17 +285,8 @@ class Engine:
             sequence.computed += accepted
             self._cache.cut(sequence.slot, sequence.computed)
         if finish is None and len(sequence.tokens) >= sequence.request.length:
-            return accepted, self._shift(sequence)
+            finish = None if self.roster.shift(sequence) else Finish("length")
         return accepted, finish
-
-    def _shift(self, sequence: Sequence) -> Finish | None:
-        """Drop older tokens; what stood behind them is computed anew."""
-        keep = sequence.shift()
-        if keep is None:
-            return Finish("length")
-        keep = min(keep, sequence.computed)
-        sequence.computed = keep if self._cache.cut(sequence.slot, keep) else 0
-        return None
 
     def _end(self, sequence: Sequence, finish: Finish) -> None:
         self._outputs.of(sequence.request.key).finish = finish

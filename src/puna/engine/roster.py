@@ -81,6 +81,15 @@ class Roster:
         sequence.slot, sequence.computed, sequence.started = -1, 0, False
         self.waiting[sequence.request.key] = sequence
 
+    def shift(self, sequence: Sequence) -> bool:
+        """Drop older tokens, and compute anew what stood behind them; False where none may go."""
+        keep = sequence.shift()
+        if keep is None:
+            return False
+        keep = min(keep, sequence.computed)
+        sequence.computed = keep if self.cache.cut(sequence.slot, keep) else 0
+        return True
+
     def hand_back(self, sequence: Sequence, *, memory: bool) -> Paused:
         """Take a sequence out for somebody else to go on with."""
         state = b""

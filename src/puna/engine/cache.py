@@ -48,8 +48,8 @@ class Cache:
         """A slot for these tokens with room for `spare` more, or None while there is none.
 
         The longest beginning that any slot of the same space holds is taken over or copied, where
-        it is longer than what has been `saved`. One token is always left to compute, since its
-        logits are what the sequence needs.
+        it is longer than what has been `saved`, and worth a copy. One token is always left to
+        compute, since its logits are what the sequence needs.
         """
         if not self.slots_free:
             return None
@@ -70,7 +70,7 @@ class Cache:
             # The only slot left is the one with the prefix itself.
             assert source is not None
             return self._take(source, space, length, len(tokens) + spare)
-        slot = self._seat()
+        slot = self._vacant()
         self._live[slot] = space
         if source is None or not self._context.copy(source, slot, length):
             return Seat(slot, 0)
@@ -158,7 +158,7 @@ class Cache:
                 best, longest = slot, len(held)
         return best, longest
 
-    def _seat(self) -> int:
+    def _vacant(self) -> int:
         """An empty slot beside live ones: in streams, neighbours are computed together."""
         slot = max(self._empty, key=self._neighbours)
         self._empty.remove(slot)

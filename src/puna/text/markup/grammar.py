@@ -22,7 +22,7 @@ from puna.text.markup.format import (
 )
 from puna.text.markup.lark import Rules, TokenOf
 from puna.text.markup.opening import Way, opened
-from puna.text.markup.schemas import types_in
+from puna.text.markup.schemas import named_values, types_in
 
 # What a schema asks beyond what can be constrained is left to the tool to check; white space is
 # what people write, not as much as a model likes to.
@@ -176,20 +176,14 @@ def _other(form: Parameters) -> str:
 
 def _is_any_text(schema: dict[str, Any]) -> bool:
     """Whether a value is text that has no quotes, or may be: `null` reads as what it looks like."""
-    return "string" in types_in(schema) and not _named(schema)
-
-
-def _named(schema: dict[str, Any]) -> list[Any]:
-    """The values of which a schema wants one; none where it names none."""
-    values = schema.get("enum", [schema["const"]] if "const" in schema else [])
-    return cast("list[Any]", values) if isinstance(values, list) else []
+    return "string" in types_in(schema) and not named_values(schema)
 
 
 def _choice(schema: dict[str, Any]) -> str:
     """A value as it stands without quotes."""
     if "string" not in types_in(schema):
         return _json(schema)
-    named = [each if isinstance(each, str) else json.dumps(each) for each in _named(schema)]
+    named = [each if isinstance(each, str) else json.dumps(each) for each in named_values(schema)]
     return " | ".join(json.dumps(each, ensure_ascii=False) for each in named)
 
 

@@ -42,10 +42,13 @@ def types_in(schema: object, depth: int = 0) -> frozenset[str]:
         if isinstance(options, list):
             for option in cast("list[Any]", options):
                 found |= types_in(option, depth + 1)
-    values = described.get("enum", [described["const"]] if "const" in described else None)
-    if not found and isinstance(values, list):
-        found.update(type_of(each) for each in cast("list[Any]", values))
-    return frozenset(found)
+    return frozenset(found or map(type_of, named_values(described)))
+
+
+def named_values(schema: dict[str, Any]) -> list[Any]:
+    """The values of which a schema wants one; none where it names none."""
+    values = schema.get("enum", [schema["const"]] if "const" in schema else [])
+    return cast("list[Any]", values) if isinstance(values, list) else []
 
 
 def type_of(value: object) -> str:

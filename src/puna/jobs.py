@@ -95,6 +95,10 @@ SAMPLING_BOUNDS: dict[str, tuple[float, float]] = {
     "seed": (0, 2**64 - 1),
 }
 
+# So many tokens may be named one by one: in each list of a sampling, and as those that end.
+MAX_NAMED_TOKENS = 16_384
+MAX_STOP_TOKENS = 256
+
 
 class Sampling(msgspec.Struct, frozen=True):
     """How tokens are drawn; the defaults are Ollama's. A window of -1 is the whole context."""
@@ -131,6 +135,9 @@ class Sampling(msgspec.Struct, frozen=True):
                 raise BadRequest(f"{name} is {value}, it must be from {least:g} to {most:g}.")
         if any(not -1e9 <= bias <= 1e9 for bias in self.logit_bias.values()):
             raise BadRequest("A logit_bias must be a number from -1e9 to 1e9.")
+        for name in ("logit_bias", "banned_tokens", "allowed_tokens"):
+            if len(getattr(self, name)) > MAX_NAMED_TOKENS:
+                raise BadRequest(f"{name} takes at most {MAX_NAMED_TOKENS} tokens.")
         if len(self.dry_breakers) > 64 or any(len(text) > 64 for text in self.dry_breakers):
             raise BadRequest("dry_breakers takes at most 64 strings of at most 64 characters.")
 
@@ -162,6 +169,8 @@ class Limits(msgspec.Struct, frozen=True):
             raise BadRequest("min_tokens must be from 0 to 10000000.")
         if len(self.stop) > 64 or any(not 0 < len(text) <= 1000 for text in self.stop):
             raise BadRequest("stop takes at most 64 strings of 1 to 1000 characters.")
+        if len(self.stop_tokens) > MAX_STOP_TOKENS or any(token < 0 for token in self.stop_tokens):
+            raise BadRequest(f"stop_tokens takes at most {MAX_STOP_TOKENS} tokens, none negative.")
 
 
 class Fit(msgspec.Struct, frozen=True):

@@ -331,6 +331,30 @@ async def test_a_prompt_that_cannot_be_is_refused_and_harms_nobody(
     await settled(runner)
 
 
+@pytest.mark.parametrize(
+    ("beyond", "words"),
+    [
+        ({"logprobs": 21}, "from 0 to 20"),
+        ({"logprobs": -1}, "from 0 to 20"),
+        ({"prompt_logprobs": 21}, "from 0 to 20"),
+        ({"choices": 0}, "from 1 to 128"),
+        ({"choices": 129}, "from 1 to 128"),
+    ],
+    ids=str,
+)
+async def test_more_than_may_be_asked_for_is_refused(
+    runner: Runner, beyond: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ReportedError, match=words):
+        await collect(runner.submit(job(**beyond)))
+
+
+@pytest.mark.parametrize("token", [-1, 1 << 40])
+async def test_tokens_that_there_are_not_have_no_text(runner: Runner, token: int) -> None:
+    with pytest.raises(ReportedError, match="from 0 to 2047"):
+        await runner.detokenize((5, token))
+
+
 async def test_a_job_that_no_longer_fits_cannot_go_on(runner: Runner) -> None:
     resume = Resume((1,) * 2000, ())
     with pytest.raises(ReportedError, match="2000 tokens"):

@@ -16,6 +16,7 @@ from puna.deltas import (
     TokenLogprob,
     Usage,
 )
+from puna.engine.breakers import Breakers
 from puna.engine.constraints import Compiled
 from puna.engine.prompts import Prompt
 from puna.engine.sequence import Output, Paused, Request
@@ -89,6 +90,7 @@ class Answer:
         constraint: Compiled | None,
         adapters: tuple[tuple[int, float], ...] = (),
         *,
+        breakers: Breakers | None = None,
         speculate: bool = False,
     ) -> list[Request]:
         """What the engine is asked for: one request for each choice."""
@@ -104,6 +106,7 @@ class Answer:
                     seed=(self.seed + choice * _CHOICE_STRIDE) % 2**64,
                     space=job.owner.domain,
                     sampling=job.sampling,
+                    breakers=breakers,
                     limits=_limits(job, length),
                     constraint=constraint,
                     logprobs=job.logprobs,

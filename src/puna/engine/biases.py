@@ -21,6 +21,11 @@ class Biases:
             allowed = np.unique(places(sampling.allowed_tokens, vocabulary, "allowed_tokens"))
             self.allowed = np.setdiff1d(allowed, sampling.banned_tokens, assume_unique=True)
 
+    def bans(self, token: int) -> bool:
+        """Whether this token may never come."""
+        is_banned = bool(np.isneginf(self.values[self.tokens == token]).any())
+        return is_banned or (self.allowed is not None and token not in self.allowed)
+
 
 class Ends:
     """Which tokens may not come yet, because they would end the output."""

@@ -4,16 +4,20 @@ A token that contains the whole text breaks by itself. One that ends as the text
 together with the tokens that spell the rest.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 
 import numpy as np
 
-from puna.engine.candidates import Indices
+from puna.engine.vocabulary import Vocabulary
 
 # As in llama.cpp: longer texts are cut to so many bytes, the rest of one to so many tokens.
 _LONGEST_TEXT = 40
 _LONGEST_TAIL = 20
+# Of so many lists of texts the breakers are kept; those of a hostile one may take some megabytes.
+_KEPT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +60,38 @@ class Breakers:
         return max(fitting, default=1 if token in self.alone else 0)
 
 
-class Vocabulary:
-    """The pieces of all tokens, in a form in which texts are found fast."""
+class Spellings:
+    """The breakers of one model, by the texts that are asked for; any thread may ask.
+
+    To find those of many long texts takes a while, so nobody asks on a thread that others wait for.
+    """
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self.of = lru_cache(maxsize=_KEPT)(self._of)
+
+    def _of(self, texts: tuple[str, ...]) -> Breakers:
+        return self._pieces.breakers(texts)
+
+    @cached_property
+    def _pieces(self) -> "Pieces":
+        tokenize = self._vocabulary.tokenize
+        return Pieces(
+            self._vocabulary.pieces(),
+            lambda text: tokenize(text.decode("utf-8", "replace"), special=False),
+        )
+
+
+class Pieces:
+    """The pieces of all tokens, in forms in which texts are found fast."""
 
     def __init__(self, pieces: Sequence[bytes], tokenize: Callable[[bytes], Sequence[int]]) -> None:
         """`tokenize` turns plain text into tokens, without any that mark its beginning or end."""
         self._tokenize = tokenize
+        self._pieces = pieces
         self._text = b"".join(pieces)
-        self._bytes = np.frombuffer(self._text, np.uint8)
         lengths = np.fromiter(map(len, pieces), np.intp, len(pieces))
         self._ends = lengths.cumsum()
-        self._starts = self._ends - lengths
 
     def breakers(self, texts: Iterable[str]) -> Breakers:
         """The breakers that these texts are."""
@@ -78,13 +103,13 @@ class Vocabulary:
         )
 
     def _spellings(self, text: bytes) -> Iterable[tuple[int, ...]]:
-        alone = np.fromiter(self._containing(text), np.intp)
-        yield from ((token,) for token in alone.tolist())
+        alone = set(self._containing(text))
+        yield from ((token,) for token in alone)
         for cut in range(1, len(text)):
-            heads = np.setdiff1d(self._ending(text[:cut]), alone)
-            if heads.size:
+            heads = [token for token in self._ending(text[:cut]) if token not in alone]
+            if heads:
                 tail = tuple(self._tokenize(text[cut:])[:_LONGEST_TAIL])
-                yield from ((head, *tail) for head in heads.tolist())
+                yield from ((head, *tail) for head in heads)
 
     def _containing(self, text: bytes) -> Iterable[int]:
         found = self._text.find(text)
@@ -95,8 +120,16 @@ class Vocabulary:
                 found = int(self._ends[token]) - 1
             found = self._text.find(text, found + 1)
 
-    def _ending(self, text: bytes) -> Indices:
-        tokens = np.flatnonzero(self._ends - self._starts >= len(text))
-        for back, byte in enumerate(reversed(text), start=1):
-            tokens = tokens[self._bytes[self._ends[tokens] - back] == byte]
-        return tokens
+    def _ending(self, text: bytes) -> Sequence[int]:
+        end = text[::-1]
+        backwards, tokens = self._backwards
+        first = bisect_left(backwards, end)
+        last = bisect_right(backwards, end, lo=first, key=lambda piece: piece[: len(end)])
+        return tokens[first:last]
+
+    @cached_property
+    def _backwards(self) -> tuple[list[bytes], list[int]]:
+        """The pieces read backwards, in their order, and whose they are."""
+        backwards = [piece[::-1] for piece in self._pieces]
+        tokens = sorted(range(len(backwards)), key=backwards.__getitem__)
+        return [backwards[token] for token in tokens], tokens

@@ -4,8 +4,6 @@ from dataclasses import replace
 
 from msgspec import structs
 
-from puna.engine.breakers import Breakers
-from puna.engine.breakers import Vocabulary as Spellings
 from puna.engine.context import Context
 from puna.engine.logprobs import prompt_scores
 from puna.engine.pictures import check_whole
@@ -24,8 +22,6 @@ class Drawing:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._vocabulary = context.model.vocabulary
-        self._spellings: Spellings | None = None
-        self._breakers: dict[tuple[str, ...], Breakers] = {}
 
     def sequence(self, request: Request, arrival: int) -> Sequence:
         """A sequence for this request; what it emitted before is replayed."""
@@ -39,7 +35,7 @@ class Drawing:
             prompt=tuple(token for token in request.tokens if token >= 0),
             end_tokens=tuple(self._vocabulary.end_tokens),
             logprobs=request.logprobs,
-            breakers=self._broken_by(sampling.dry_breakers) if sampling.dry_multiplier else None,
+            breakers=request.breakers,
         )
         sequence = Sequence(
             request,
@@ -138,6 +134,9 @@ class Drawing:
         if request.logprobs is not None:
             return None
         for token in matcher.forced()[: request.length - len(sequence.tokens)]:
+            if self._ends(request, token) or sequence.sampler.forbids(token):
+                # Whether it may come, and what it ends, is for the draw to say.
+                return None
             sequence.append(token)
             output.drawn.append(Drawn(token))
             output.count += 1
@@ -156,16 +155,3 @@ class Drawing:
         if not never:
             return sampling
         return structs.replace(sampling, banned_tokens=sampling.banned_tokens + never)
-
-    def _broken_by(self, texts: tuple[str, ...]) -> Breakers:
-        if texts not in self._breakers:
-            vocabulary = self._vocabulary
-            if self._spellings is None:
-                self._spellings = Spellings(
-                    vocabulary.pieces(),
-                    lambda text: vocabulary.tokenize(
-                        text.decode("utf-8", "replace"), special=False
-                    ),
-                )
-            self._breakers[texts] = self._spellings.breakers(texts)
-        return self._breakers[texts]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from puna.engine.breakers import Spellings
 from puna.engine.constraints import Grammars
 from puna.engine.embedding import Embedding
 from puna.engine.engine import Engine
@@ -60,6 +61,7 @@ class Loaded:
             # Last, since its start takes a core that the others were waiting for.
             template.warm()
         self.grammars = Grammars(vocabulary, specials)
+        self.breakers = Spellings(vocabulary)
         self.prompts = Prompts(vocabulary, specials, self.voices, self.projector)
         self.memory = opened.footprint.measured()
         self.load_seconds = time.perf_counter() - opened.began

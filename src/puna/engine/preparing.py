@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from puna.engine.answer import Answer
+from puna.engine.breakers import Breakers
 from puna.engine.constraints import Compiled
 from puna.engine.loaded import Loaded
 from puna.engine.prompts import Prompt
@@ -19,18 +20,26 @@ from puna.text.stops import Stops
 from puna.text.stream import TextStream
 
 MAX_CHOICES = 128
+# Of each token, of a long prompt's too.
+MAX_LIKELIEST = 20
 
 
 def prepared(loaded: Loaded, submit: Submit, job: GenerateJob, began: float) -> "Prepared":
     """What the engine is to be asked for a job."""
     if not 1 <= job.choices <= MAX_CHOICES:
         raise BadRequest(f"The number of choices must be from 1 to {MAX_CHOICES}.")
+    if any(asked is not None and not 0 <= asked <= MAX_LIKELIEST for asked in _likeliest(job)):
+        raise BadRequest(f"Log-probabilities name from 0 to {MAX_LIKELIEST} of the likeliest.")
     prompt = prompt_of(loaded, job, submit.resume)
     transcripts = [_transcript(loaded, job, prompt, choice) for choice in range(job.choices)]
     answer = Answer(job, prompt, transcripts, submit.resume, began)
     constraint = _constraint(loaded, job, prompt)
     return answer, answer.requests(
-        length_of(loaded, job), constraint, loaded.adapters, speculate=loaded.speculates
+        length_of(loaded, job),
+        constraint,
+        loaded.adapters,
+        breakers=_breakers(loaded, job),
+        speculate=loaded.speculates,
     )
 
 
@@ -62,6 +71,14 @@ def _transcript(loaded: Loaded, job: GenerateJob, prompt: Prompt, choice: int) -
     tools = job.tools if job.tool_choice != "none" else ()
     parser = Parser(prompt.markup, tools=tools, begun=prompt.begun)
     return Transcript(choice, vocabulary, TextStream(vocabulary), stops, parser)
+
+
+def _likeliest(job: GenerateJob) -> tuple[int | None, int | None]:
+    return job.logprobs, job.prompt_logprobs
+
+
+def _breakers(loaded: Loaded, job: GenerateJob) -> Breakers | None:
+    return loaded.breakers.of(job.sampling.dry_breakers) if job.sampling.dry_multiplier else None
 
 
 def _constraint(loaded: Loaded, job: GenerateJob, prompt: Prompt) -> Compiled | None:

@@ -100,6 +100,10 @@ class Sampler:
         if self._dry:
             self._dry.accept(token)
 
+    def forbids(self, token: int) -> bool:
+        """Whether a ban, or the list of those that alone are allowed, keeps this token out."""
+        return self._biases.bans(token)
+
     def draw(self, logits: Logits, mask: Mask | None = None) -> Drawn:
         """The next token; `mask` is what a constraint allows.
 

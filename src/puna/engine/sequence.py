@@ -5,6 +5,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from puna.deltas import FinishReason
+from puna.engine.breakers import Breakers
 from puna.engine.constraints import Compiled, Matcher
 from puna.engine.context import Floats
 from puna.engine.logprobs import Scored
@@ -20,7 +21,8 @@ class Request:
     """What the engine is asked for: tokens in, tokens out.
 
     `length` is how many tokens the sequence may have in all. `after` names a request whose prompt
-    this one shares, so that it waits for that one's prefill. `speculation` knows the prompt, and
+    this one shares, so that it waits for that one's prefill. `breakers` are DRY's, found in the
+    vocabulary already. `speculation` knows the prompt, and
     is this request's own. `emitted`, `sampler` and `memory` are of a request that ran before, here
     or elsewhere. `pictures` are what negative tokens stand for.
     """
@@ -31,6 +33,7 @@ class Request:
     seed: int
     space: Hashable = ""
     sampling: Sampling = field(default_factory=Sampling)
+    breakers: Breakers | None = None
     limits: Limits = field(default_factory=Limits)
     constraint: Compiled | None = None
     logprobs: int | None = None

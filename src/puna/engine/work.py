@@ -110,7 +110,12 @@ class Work:
 
     async def detokenize(self, asked: Detokenize) -> None:
         """Answer with the text of tokens."""
-        stream = TextStream(self._loaded.model.vocabulary)
+        vocabulary = self._loaded.model.vocabulary
+        if any(not 0 <= token < vocabulary.size for token in asked.tokens):
+            error = BadRequest(f"The model's tokens are from 0 to {vocabulary.size - 1}.")
+            self._send(Tokens(asked.id, "", (), error=error.report()))
+            return
+        stream = TextStream(vocabulary)
         text = stream.push(asked.tokens) + stream.finish()
         self._send(self._tokens(asked.id, text, asked.tokens))
 

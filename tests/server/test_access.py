@@ -1,6 +1,7 @@
 """What every request gets: an id, a line in the log, and an answer even to nonsense."""
 
 import asyncio
+import json
 import re
 import time
 from collections.abc import AsyncGenerator
@@ -17,6 +18,7 @@ from tests.server import conftest as house
 from puna.dialects.scopes import scope_of
 from puna.server.access import Access
 from puna.server.app import create_app
+from puna.server.connection import MOST_HEAD_BYTES
 
 CHAT = {"model": "cria", "messages": [{"role": "user", "content": "echo quipu"}]}
 
@@ -27,6 +29,39 @@ async def test_every_answer_has_an_id_of_its_own(client: httpx.AsyncClient) -> N
     ids = [answer.headers["x-request-id"] for answer in answers]
     assert all(re.fullmatch("[0-9a-f]{32}", id) for id in ids)
     assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"NONSENSE / HTTP/9\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nZZ\r\n", 400),
+        # No more than makes it too large, or it would be cut off before it has been read.
+        (b"GET / HTTP/1.1\r\nx: ".ljust(MOST_HEAD_BYTES + 1, b"a"), 431),
+    ],
+    ids=["nonsense", "no chunks", "an endless head"],
+)
+async def test_what_is_no_request_has_an_id_and_a_line_too(
+    client: httpx.AsyncClient, capsys: pytest.CaptureFixture[str], sent: bytes, status: int
+) -> None:
+    reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+    writer.write(sent)
+    head, _, body = (await asyncio.wait_for(reader.read(), 60)).partition(b"\r\n\r\n")
+    writer.close()
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert list(json.loads(body)) == ["error"]
+    found = re.search(rb"x-request-id: ([0-9a-f]{32})\r\n", head)
+    assert found
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if found[1].decode() in line and f"{status}" in line]
+
+
+async def test_a_wish_for_another_protocol_is_answered_in_this_one_without_a_warning(
+    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = await client.get("/", headers={"upgrade": "h2c", "connection": "Upgrade"})
+    assert answer.status_code == 200
+    assert not caplog.records
 
 
 async def test_a_path_that_is_nothings_is_told_as_such(client: httpx.AsyncClient) -> None:

@@ -6,8 +6,12 @@ its end. The pieces between need no layer's look: they may go straight to the so
 """
 
 import asyncio
+from http import HTTPStatus
 from typing import Any, cast
+from uuid import uuid4
 
+import msgspec
+import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from puna.dialects.answer import STRAIGHT
@@ -15,11 +19,7 @@ from puna.dialects.answer import STRAIGHT
 MOST_HEAD_BYTES = 128 << 10
 HEAD_SECONDS = 30.0
 
-_ERROR = b'{"error":"The head of this request is too large."}'
-_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n"
-    b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(_ERROR), _ERROR)
-)
+_log = structlog.get_logger("puna.access")
 
 
 class Connection(HttpToolsProtocol):
@@ -56,9 +56,29 @@ class Connection(HttpToolsProtocol):
         super().data_received(data)
         if self._deadline is not None:
             self._head_bytes += len(data)
-            if self._head_bytes > MOST_HEAD_BYTES:
-                self.transport.write(_TOO_LARGE)
-                self.transport.close()
+            if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
+                status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+                self._refuse(status, "The head of this request is too large.")
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no request at all."""
+        self._refuse(HTTPStatus.BAD_REQUEST, msg)
+
+    def _refuse(self, status: HTTPStatus, message: str) -> None:
+        """Answer what no layer gets to see, with an id and a line in the log as they would."""
+        id = uuid4().hex
+        body = msgspec.json.encode({"error": message})
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/json\r\n"
+            f"content-length: {len(body)}\r\nx-request-id: {id}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
+        client = (self.client or ("",))[0]
+        _log.info("request", status=status.value, error=message, client=client, request=id)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Nobody need be warned: who would like another protocol is answered in this one."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         """They have gone."""

@@ -53,6 +53,17 @@ async def test_a_process_leaves_no_core_file_and_fills_no_disk() -> None:
     assert str(process.log) == f"0 {bound}"
 
 
+async def test_why_the_library_ended_a_process_is_the_end_of_its_log() -> None:
+    process = await run(
+        "import ctypes\n"
+        "from puna.engine.libllama import open_library\n"
+        "library = ctypes.CDLL(str(open_library().origin.path))\n"
+        "library.ggml_abort(b'file.c', 7, b'the reason')"
+    )
+    assert await process.ended() == "was ended by SIGABRT"
+    assert str(process.log).endswith("file.c:7: the reason")
+
+
 async def test_both_outputs_are_in_the_log() -> None:
     process = await run("import sys; print('out', flush=True); print('err', file=sys.stderr)")
     assert str(process.log).split() == ["out", "err"]

@@ -32,6 +32,8 @@ ALLOWED = frozenset(
     }
 )
 ALLOWED_BEGINNINGS = ("GGML_", "DYLD_")
+# When the engine's library ends the process, it says why, and no debugger's trace hides that.
+ALWAYS = {"GGML_NO_BACKTRACE": "1"}
 LOG_BYTES = 16_384
 
 
@@ -83,7 +85,7 @@ class RunnerProcess:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env=allowed_environment(os.environ) | dict(environment),
+            env=allowed_environment(os.environ) | ALWAYS | dict(environment),
             start_new_session=True,
         )
         return cls(process)

@@ -60,6 +60,11 @@ class Placement(msgspec.Struct, frozen=True):
     mmap: bool = True
     mlock: bool = False
 
+    @property
+    def step(self) -> int:
+        """How many tokens a step takes: one of each sequence at least, or the engine would die."""
+        return max(self.batch, self.sequences)
+
 
 class Pace(msgspec.Struct, frozen=True):
     """How a runner shares its steps: see docs/engine.md."""

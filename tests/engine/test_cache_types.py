@@ -32,6 +32,17 @@ def test_a_smaller_cache_type_still_decodes_and_shares_prefixes(
     assert again.cached == 99
 
 
+def test_a_smaller_cache_type_without_flash_attention_is_refused_with_both(
+    library: Library, shape: Callable[[str], Path]
+) -> None:
+    placement = Placement(context=64, threads=1, cache_type_v="q8_0", flash_attention="off")
+    with (
+        pytest.raises(BadRequest, match=r"q8_0 .*flash"),
+        driver(library, shape("llama"), placement),
+    ):
+        pass
+
+
 def test_an_unknown_cache_type_is_refused_by_name(
     library: Library, shape: Callable[[str], Path]
 ) -> None:

@@ -13,9 +13,9 @@ import psutil
 import pytest
 from msgspec.structs import replace
 
-from puna.deltas import Delta, DoneDelta, FinishDelta, PromptDelta, TextDelta
+from puna.deltas import Delta, DoneDelta, FinishDelta, PromptDelta, TextDelta, VectorsDelta
 from puna.errors import BadRequest, PunaError, ReportedError, RunnerLost
-from puna.jobs import CompleteJob, Constraint, Fit, Limits, Sampling
+from puna.jobs import CompleteJob, Constraint, EmbedJob, Fit, Limits, Sampling
 from puna.protocol import Load, Pace, Placement, Resume
 from puna.runners.runner import Runner
 from puna.runners.stream import Stream
@@ -139,6 +139,20 @@ async def test_what_shifts_and_has_no_limit_ends_after_ten_contexts(runner: Runn
     first, resume = await paused(runner, endless, 100)
     last = await collect(runner.submit(endless, resume))
     assert len(tokens([*first, *last])) == 640
+
+
+async def test_a_step_has_room_for_everybody_however_few_tokens_were_asked_for(
+    pocket_model: Path,
+) -> None:
+    runner = await started(pocket_model, replace(PLACEMENT, sequences=6, batch=1))
+    try:
+        jobs = [collect(runner.submit(job(f"{number}", 10))) for number in range(6)]
+        answers = await asyncio.gather(*jobs)
+        vectors = await collect(runner.submit(EmbedJob("vectors", "cria", ("One", "Two"))))
+    finally:
+        await runner.kill()
+    assert {len(tokens(deltas)) for deltas in answers} == {10}
+    assert isinstance(vectors[0], VectorsDelta)
 
 
 async def test_a_pool_serves_its_whole_length(

@@ -51,17 +51,17 @@ class Context:
     ) -> None:
         self.model = model
         self._call = model.library.call
-        self.outputs_max = min(placement.batch, placement.sequences + EXTRA_OUTPUTS)
+        self.outputs_max = min(placement.step, placement.sequences + EXTRA_OUTPUTS)
         self.layout = placed(model, placement)
         self.length = min(self.layout.cells, model.context_train or self.layout.cells)
         self.slots = placement.sequences
-        self.batch = placement.batch
+        self.batch = placement.step
         self._slides = model.window > 0
         # The library itself copies whole streams, used or not. But bytes lack what a window has
         # slid over, and what is recurrent takes no copying.
         self._copies_bytes = not (self.layout.pooled or model.recurrent or self._slides)
         self._parts = Parts(first=model.has_cells, second=not model.recurrent)
-        self._batch = Batch(placement.batch)
+        self._batch = Batch(self.batch)
         # A C function that reads one byte: libc's strlen, so that no step waits for the GIL.
         self._abort = C.create_string_buffer(2)
         self._adapters: tuple[tuple[int, float], ...] = ()
@@ -69,11 +69,13 @@ class Context:
         params = laid_out(model, placement, self.layout, outputs=outputs, pooling=pooling)
         params.abort_callback = C.cast(C.CDLL(None).strlen, C.c_void_p).value
         params.abort_callback_data = C.addressof(self._abort)
+        model.library.complaints()
         self._pointer: int | None = self._call.llama_init_from_model(model.pointer, params)
         if not self._pointer:
+            reason = "; ".join(model.library.complaints()) or "it does not say why"
             raise LoadFailed(
-                "The engine could not make a context.",
-                "It may need more memory than there is; ask for a shorter context.",
+                f"The engine could not make a context: {reason}.",
+                "If it is memory that is missing, ask for a shorter context.",
             )
         self._threads = Threads(model.library, self._pointer, params.n_threads)
         self._memory: int | None = self._call.llama_get_memory(self._pointer)

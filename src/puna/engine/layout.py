@@ -11,6 +11,8 @@ from puna.protocol import Placement
 STREAMS_PART = 0.25
 # The types that a KV cache may have; the library takes others too, and ends the process over them.
 CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
+# Those that do without flash attention.
+WHOLE_TYPES = ("f32", "f16", "bf16")
 
 FLASH = {"auto": -1, "off": 0, "on": 1}
 # The library has cells by so many in each stream.
@@ -55,7 +57,7 @@ def laid_out(
     """The parameters of a context with so many rows of logits a step; `pooling` is to embed."""
     params: abi.LlamaContextParams = model.library.call.llama_context_default_params()
     params.n_ctx = layout.total
-    params.n_batch = params.n_ubatch = placement.batch
+    params.n_batch = params.n_ubatch = placement.step
     params.n_seq_max = placement.sequences
     params.n_outputs_max = outputs
     params.n_threads = params.n_threads_batch = placement.threads or cores()
@@ -63,6 +65,11 @@ def laid_out(
     params.flash_attn_type = FLASH[placement.flash_attention]
     params.type_k = _cache_type(placement.cache_type_k)
     params.type_v = _cache_type(placement.cache_type_v)
+    if placement.flash_attention == "off" and placement.cache_type_v not in WHOLE_TYPES:
+        raise BadRequest(
+            f"A cache of the type {placement.cache_type_v} needs flash attention, which is off.",
+            "Let flash_attention be auto, or cache_type f16.",
+        )
     if pooling is not None:
         params.embeddings = True
         params.pooling_type = pooling

@@ -42,7 +42,7 @@ class Projector:
     def __init__(self, model: Model, path: str, placement: Placement) -> None:
         self._model = model
         self._call = model.library.call
-        self._batch = placement.batch
+        self._batch = placement.step
         if (kind := self._kind(path)) in _UNSUITED:
             raise MissingCapability(f"Projectors of the kind {kind} cannot run yet.")
         params: abi.MtmdContextParams = self._call.mtmd_context_params_default()

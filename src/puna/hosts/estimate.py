@@ -253,7 +253,7 @@ def _work(model: Anatomy, placement: Placement, used: Sequence[str]) -> dict[str
 def _step(model: Anatomy, placement: Placement) -> tuple[int, int, int]:
     """Bytes of a step's masks, of one vector for each token, and of what is widest in it."""
     reach, _ = cells(model, placement)
-    batch = min(placement.batch, _whole(placement.context))
+    batch = min(placement.step, _whole(placement.context))
     if model.pooling and not model.causal:
         reach = batch = placement.context
     rows = batch if model.pooling else min(batch, placement.sequences + EXTRA_OUTPUTS)

@@ -8,13 +8,16 @@ from pathlib import Path
 import psutil
 import pytest
 from msgspec.structs import replace
+from tests.hosts.survey import recorded
 
 from puna.deltas import Delta
+from puna.engine.survey import Survey
 from puna.errors import BadModelFile, LoadFailed, NoRoom, PunaError
 from puna.events import Event, Unheeded
 from puna.hosts import local
 from puna.hosts.host import Wish
 from puna.hosts.local import LocalHost
+from puna.hosts.watch import Watch
 from puna.jobs import CompleteJob, Limits
 from puna.models import gguf
 from puna.protocol import Load
@@ -69,6 +72,28 @@ async def test_weights_that_a_runner_has_mapped_are_not_free(
     await host.devices()
     assert seen[0] == pytest.approx(gguf.read(pocket_model).tensor_bytes)
     assert seen[1] == 0
+
+
+async def test_gpus_are_looked_at_again_when_a_runner_has_given_its_memory_back(
+    host: LocalHost, pocket_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Survey] = []
+
+    async def look() -> Survey:
+        looks.append(recorded("one_gpu"))
+        return looks[-1]
+
+    plan = await host.plan(Wish((str(pocket_model),), sequences=1, threads=1), {"CPU": GIB})
+    runner = await host.start(plan.load, 60)
+    monkeypatch.setattr(host, "_watch", Watch(look))
+    monkeypatch.setattr("puna.hosts.watch.FRESH_SECONDS", 1e9)
+    for _ in range(2):
+        await host.devices()
+    assert len(looks) == 1
+    await runner.kill()
+    for _ in range(2):
+        await host.devices()
+    assert len(looks) == 2
 
 
 async def test_a_split_between_gpus_that_are_not_there_is_told_once(pocket_model: Path) -> None:

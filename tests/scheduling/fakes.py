@@ -73,7 +73,8 @@ class FakeHost:
             await runner.kill()
             raise
         self.runners.append((load.weights[0], runner, size))
-        assert self.used <= self.memory, "more was loaded than there is memory"
+        taken = self.used + self.taken_by_others
+        assert taken <= self.memory, "more was loaded than there is memory"
         return runner
 
     def processes(self) -> list[psutil.Process]:

@@ -161,6 +161,20 @@ async def test_idle_runners_go_when_others_take_the_memory(
         assert joined(first + await collect(stream)) == numbers(100)
 
 
+async def test_idle_runners_go_for_a_load_where_others_have_taken_the_memory(
+    host: FakeHost,
+) -> None:
+    host.memory = 4 * GIB
+    async with scheduler(host) as server:
+        await collect(server.run(job("echo", "first", "a")))
+        host.taken_by_others = 2 * GIB
+        await collect(server.run(job("echo", "second", "b2")))
+        assert host.alive == ["b2"]
+        host.taken_by_others = 0
+        await collect(server.run(job("echo", "third", "a")))
+        assert sorted(host.alive) == ["a", "b2"]
+
+
 async def test_a_batch_job_makes_way_where_memory_is_short(host: FakeHost, gate: Gate) -> None:
     host.memory = GIB
     async with scheduler(host) as server:

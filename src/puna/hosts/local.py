@@ -36,7 +36,10 @@ class LocalHost:
 
     async def devices(self) -> tuple[Device, ...]:
         """The processor with its memory, and the GPUs that the engine sees."""
-        self._mapped = {runner: size for runner, size in self._mapped.items() if runner.alive}
+        living = {runner: size for runner, size in self._mapped.items() if runner.alive}
+        if len(living) < len(self._mapped):
+            self._watch.forget()
+        self._mapped = living
         return await self._watch.devices(sum(self._mapped.values()))
 
     async def plan(self, wish: Wish, free: Mapping[str, int]) -> Plan:

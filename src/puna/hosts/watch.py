@@ -1,6 +1,7 @@
 """This machine's devices and how much of them is free, told cheaply however often it is asked."""
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 
@@ -43,6 +44,10 @@ class Watch:
             ),
             *(_device(device, known.get(device.id)) for device in graphics),
         )
+
+    def forget(self) -> None:
+        """What GPUs have free is known no more: somebody has given memory back."""
+        self._looked = -math.inf
 
     async def _fresh(self) -> Survey:
         async with self._looking:

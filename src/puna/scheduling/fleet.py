@@ -14,7 +14,7 @@ from puna.hosts.host import Host, Plan, Wish
 from puna.models.builtin_model import builtin_model
 from puna.models.model import Model
 from puna.runners.runner import Runner
-from puna.scheduling.budgets import budgets, utmost
+from puna.scheduling.budgets import Room, budgets, utmost
 from puna.scheduling.pulse import Pulse
 from puna.scheduling.register import Residency
 from puna.scheduling.resident import Berth, Rate, Resident
@@ -41,7 +41,7 @@ class Fleet:
         self._touch = touch
         self._berths: dict[int, Berth] = {}
         self._models: dict[Wish, Model] = {}
-        self._empty: dict[str, int] = {}
+        self._room = Room()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def open(self) -> None:
@@ -265,11 +265,14 @@ class Fleet:
                 self._touch()
 
     async def _measure(self) -> None:
+        register = self._table.register
+        before = register.loaded("loading", "ready", "leaving")
         devices = await self._host.devices()
         free = {device.name: device.free for device in devices}
-        if not self._table.register.loaded("loading", "ready", "leaving"):
-            self._empty = free
-        self._table.measure(budgets(devices, self._empty, self.settings), free)
+        # What one that comes or goes has of its memory just now, nobody knows.
+        if before == register.loaded("loading", "ready", "leaving") == register.loaded("ready"):
+            self._room.see(free, register.taken("ready"))
+        self._table.measure(budgets(devices, self._room.bytes, self.settings), free)
 
 
 def _expiry(residency: Residency, now: float) -> datetime | None:

@@ -58,12 +58,15 @@ class Runner:
         self._loop = asyncio.get_running_loop()
         self._said: asyncio.Queue[ToServer] = asyncio.Queue()
         self.loaded = Loaded(
-            opened(library, load), load, self._emit, lambda error: pytest.fail(str(error))
+            opened(library, load),
+            load,
+            lambda outputs: self.work.take(outputs),
+            lambda error: pytest.fail(str(error)),
         )
-        self.work = Work(self.loaded, self._said.put_nowait, lambda: None)
+        self.work = Work(self.loaded, self._say, lambda: None)
 
-    def _emit(self, outputs: list) -> None:
-        self._loop.call_soon_threadsafe(lambda: self.work.take(outputs))
+    def _say(self, message: ToServer) -> None:
+        self._loop.call_soon_threadsafe(self._said.put_nowait, message)
 
     def close(self) -> None:
         self.work.close()

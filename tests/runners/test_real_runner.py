@@ -197,6 +197,16 @@ async def test_a_stop_string_ends_the_answer_before_it(runner: Runner) -> None:
     await settled(runner)
 
 
+async def test_who_has_met_a_stop_string_takes_no_part_in_the_next_step(runner: Runner) -> None:
+    whole = joined(await collect(runner.submit(job())))
+    limits = Limits(max_tokens=40, ignore_eos=True, stop=(whole[20:23],))
+    await collect(runner.submit(job(limits=limits)))
+    steps = runner.busyness.steps
+    while runner.busyness.running:
+        await runner.tokenize("x")
+    assert runner.busyness.steps == steps
+
+
 async def test_choices_share_a_prompt_and_differ(runner: Runner) -> None:
     hot = Sampling(temperature=1.5, top_k=0, top_p=1.0, seed=3)
     deltas = await collect(runner.submit(job(choices=3, sampling=hot)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, assert_never
 from puna.engine.libllama import Library
 from puna.engine.opening import Opened, opened
 from puna.engine.origin import Origin, verified
+from puna.engine.outbox import Outbox
 from puna.errors import BadRequest, ErrorReport, PunaError
 from puna.protocol import (
     Beat,
@@ -25,9 +26,7 @@ from puna.protocol import (
     Submit,
     Tokenize,
     Tokens,
-    ToServer,
     Unload,
-    pack,
     read_to_runner,
 )
 
@@ -63,6 +62,9 @@ class Service:
     ) -> None:
         self._reader = reader
         self._writer = writer
+        # A socket of its own: what is not the loop's alone is none of its transport's.
+        self._outbox = Outbox(writer.get_extra_info("socket").dup())
+        self._send = self._outbox.send
         self._find_library = find_library
         self._loop = asyncio.get_running_loop()
         self._state: State = "idle"
@@ -121,10 +123,6 @@ class Service:
             case _:
                 assert_never(message)
 
-    def _send(self, message: ToServer) -> None:
-        if not self._writer.is_closing():
-            self._writer.write(pack(message))
-
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(BEAT_SECONDS)
@@ -162,7 +160,7 @@ class Service:
         except PunaError as error:
             self._move("failed", str(error), error=error.report())
         else:
-            self._work = Work(self._loaded, self._send, self._settle)
+            self._work = Work(self._loaded, self._send, self._settle_soon)
             self._move("ready", facts=self._loaded.facts)
 
     def _open(self, load: Load) -> Opened:
@@ -175,14 +173,19 @@ class Service:
         if self._loaded is not None:
             await asyncio.to_thread(self._loaded.close)
             self._move("idle")
+        await self._outbox.close()
         self._writer.close()
         with suppress(ConnectionError):
             await self._writer.wait_closed()
 
     # From other threads
 
+    def _settle_soon(self) -> None:
+        self._loop.call_soon_threadsafe(self._settle)
+
     def _emit(self, outputs: "list[Output]") -> None:
-        self._loop.call_soon_threadsafe(self._take, outputs)
+        if self._work is not None:
+            self._work.take(outputs)
 
     def _fail(self, error: PunaError) -> None:
         self._loop.call_soon_threadsafe(
@@ -190,10 +193,5 @@ class Service:
         )
 
     def _log(self, level: str, line: str) -> None:
-        # The library may have last words when the loop has none to tell them to.
-        with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._send, LogLine(level, line))
-
-    def _take(self, outputs: "list[Output]") -> None:
-        if self._work is not None:
-            self._work.take(outputs)
+        # The library may have last words when nobody is there to be told.
+        self._send(LogLine(level, line))

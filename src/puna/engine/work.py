@@ -1,12 +1,15 @@
 """The jobs of a runner: prepared, put to the engine, and what comes of them sent as frames.
 
-Everything here runs on the asyncio loop; what blocks (rendering, compiling) runs in a thread.
+Jobs come and go on the asyncio loop; what blocks (rendering, compiling) runs in a thread. What a
+step brings is told on the engine's own thread, before the next step: that wakes nobody, and who
+has met a stop string takes no part in that step.
 """
 
 import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import TypeVar
 
 from puna.deltas import Delta
@@ -36,7 +39,10 @@ Result = TypeVar("Result")
 
 
 class Work:
-    """All jobs that the server has put to this runner and that have not ended."""
+    """All jobs that the server has put to this runner and that have not ended.
+
+    `send` and `settle` are called from any thread.
+    """
 
     def __init__(
         self, loaded: Loaded, send: Callable[[ToServer], None], settle: Callable[[], None]
@@ -44,6 +50,8 @@ class Work:
         self._loaded = loaded
         self._send = send
         self._settle = settle
+        # Held by whoever looks at the answers or at one of them: the loop, or the engine's thread.
+        self._lock = Lock()
         self._answers: dict[str, Answer] = {}
         self._preparing: dict[str, tuple[Submit, asyncio.Task[None]]] = {}
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="prompts")
@@ -73,18 +81,18 @@ class Work:
     def cancel(self, cancel: Cancel) -> None:
         """Let go of a job that nobody waits for."""
         self._stop_preparing(cancel.job)
-        if (answer := self._answers.pop(cancel.job, None)) is not None:
-            for choice in answer.running:
-                self._loaded.engine.cancel(answer.key(choice))
+        with self._lock:
+            if (answer := self._answers.get(cancel.job)) is not None:
+                self._end(answer)
         self._settle()
 
     def pause(self, pause: Pause) -> None:
         """Take a job off; the answer is sent once the engine has let go of all of it."""
-        answer = self._answers.get(pause.job)
-        if answer is not None:
-            for choice in answer.take_off():
-                self._loaded.engine.pause(answer.key(choice), memory=pause.memory)
-            return
+        with self._lock:
+            if (answer := self._answers.get(pause.job)) is not None:
+                for choice in answer.take_off():
+                    self._loaded.engine.pause(answer.key(choice), memory=pause.memory)
+                return
         # One that is still being prepared goes on from where it came in.
         submit = self._stop_preparing(pause.job)
         resume = None if submit is None else submit.resume or Resume((), ())
@@ -154,12 +162,13 @@ class Work:
     async def _generate(self, job: GenerateJob, submit: Submit, began: float) -> None:
         engine = self._loaded.engine
         answer, requests = await self._in_thread(lambda: prepared(self._loaded, submit, job, began))
-        self._answers[job.id] = answer
+        if not requests:
+            self._send(Frame([(job.id, [answer.done()])], self._loaded.busyness))
+            return
+        with self._lock:
+            self._answers[job.id] = answer
         for request in requests:
             engine.submit(request)
-        if not answer.running:
-            del self._answers[job.id]
-            self._send(Frame([(job.id, [answer.done()])], self._loaded.busyness))
 
     async def _embed(self, job: EmbedJob | RerankJob, began: float) -> None:
         embedding = self._loaded.embedding
@@ -173,10 +182,17 @@ class Work:
     async def _in_thread(self, call: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
-    # What the engine brings
+    # What the engine brings, on its thread
 
     def take(self, outputs: list[Output]) -> None:
         """Send what a step brought, as one frame."""
+        with self._lock:
+            self._tell(outputs)
+            rests = not self._answers
+        if rests:
+            self._settle()
+
+    def _tell(self, outputs: list[Output]) -> None:
         frame: dict[str, list[Delta]] = {}
         endings: list[ToServer] = []
         for output in outputs:
@@ -194,7 +210,6 @@ class Work:
             self._send(Frame(list(frame.items()), self._loaded.busyness))
         for ending in endings:
             self._send(ending)
-        self._settle()
 
     def _take(
         self, answer: Answer, choice: int, output: Output, frame: dict[str, list[Delta]]

@@ -1,6 +1,6 @@
 """The engine alone: tokens in, tokens out, against the library's own decoding."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -211,6 +211,37 @@ def test_the_output_ends_at_the_contexts_end_or_shifts(library: Library, shape: 
     assert len(held.tokens) == 128 - 40
     assert len(shifted.tokens) == 300
     assert shifted.tokens[:88] == held.tokens
+
+
+def stretches(
+    tokens: list[int], emitted: list[int], length: int, keep: int
+) -> Iterator[tuple[list[int], list[int]]]:
+    """What a context that shifts holds at first and after each shift, and what came of it then."""
+    held, rest = list(tokens), list(emitted)
+    while rest:
+        count = length - len(held)
+        yield held, rest[:count]
+        held, rest = held + rest[:count], rest[count:]
+        held = held[:keep] + held[keep + (len(held) - keep) // 2 :]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("placement", [POOL, STREAMS], ids=["pool", "streams"])
+def test_a_context_that_shifts_keeps_its_beginning_and_its_newer_half(
+    library: Library, shape: Shape, architecture: str, placement: Placement
+) -> None:
+    path, tokens, length, keep = shape(architecture), prompt(1, 40), 96, 20
+    limits = Limits(max_tokens=200, ignore_eos=True)
+    with driver(library, path, placement) as engine:
+        asked = request("1", tokens, length=length, limits=limits, shift=True, keep=keep)
+        result = engine.run(asked)
+    assert len(result.tokens) == 200
+    kept = list(stretches(tokens, result.tokens, length, keep))
+    assert len(kept) > 4
+    assert worst_regret(library, path, kept) < ROUNDING
+    # Were something else kept, it would show, if not in a state that forgets what is far behind.
+    others = list(stretches(tokens, result.tokens, length, 0))
+    assert architecture == "mamba" or worst_regret(library, path, others) > ROUNDING
 
 
 def test_prompt_log_probabilities_are_the_models(library: Library, shape: Shape) -> None:

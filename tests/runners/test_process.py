@@ -44,13 +44,15 @@ async def run(program: str) -> RunnerProcess:
     return process
 
 
-async def test_a_process_leaves_no_core_file_and_fills_no_disk() -> None:
-    process = await run(
-        "import resource as r\nprint(r.getrlimit(r.RLIMIT_CORE)[1], r.getrlimit(r.RLIMIT_FSIZE)[1])"
-    )
-    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-    bound = 1 << 30 if hard == resource.RLIM_INFINITY else min(hard, 1 << 30)
-    assert str(process.log) == f"0 {bound}"
+async def test_a_process_leaves_no_core_file_fills_no_disk_and_opens_few_files() -> None:
+    bounds = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: 1 << 30, resource.RLIMIT_NOFILE: 4096}
+    process = await run(f"import resource as r; print(*map(r.getrlimit, {[*bounds]}))")
+    hard = {kind: resource.getrlimit(kind)[1] for kind in bounds}
+    most = {
+        kind: bound if hard[kind] == resource.RLIM_INFINITY else min(hard[kind], bound)
+        for kind, bound in bounds.items()
+    }
+    assert str(process.log) == " ".join(f"({bound}, {bound})" for bound in most.values())
 
 
 async def test_why_the_library_ended_a_process_is_the_end_of_its_log() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import os
 import re
 import sys
@@ -9,14 +10,20 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
+import stand_in
+from gguf import GGUFWriter
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from puna.deltas import Delta, DoneDelta, FinishDelta, PromptDelta, TextDelta, VectorsDelta
 from puna.errors import BadRequest, PunaError, ReportedError, RunnerLost
+from puna.events import Event, RunnerMoved
 from puna.jobs import CompleteJob, Constraint, EmbedJob, Fit, Limits, Sampling
 from puna.protocol import Load, Pace, Placement, Resume
+from puna.runners import runner as module
 from puna.runners.runner import Runner
 from puna.runners.stream import Stream
 
@@ -414,6 +421,55 @@ async def test_a_runner_that_is_killed_tells_every_reader_why(runner: Runner) ->
     for end in ends:
         with pytest.raises(RunnerLost, match="SIGKILL"):
             await end
+
+
+def states(events: list[Event]) -> list[str]:
+    return [event.after for event in events if isinstance(event, RunnerMoved)]
+
+
+async def test_its_states_are_those_of_its_work(
+    pocket_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[Event] = []
+    runner = await Runner.start(events.append)
+    try:
+        assert runner.state == "idle"
+        await runner.load(Load((str(pocket_model),), placement=PLACEMENT))
+        stream = runner.submit(endless("job"))
+        await begun(stream)
+        assert states(events) == ["loading", "ready", "busy"]
+        stream.close()
+        await settled(runner)
+        # However long its process takes to end.
+        monkeypatch.setattr(module, "LEAVE_SECONDS", 60.0)
+        await runner.unload()
+    finally:
+        await runner.kill()
+    told = states(events)
+    assert told[:3] == ["loading", "ready", "busy"]
+    assert set(told[3:-2]) == {"ready", "busy"}
+    assert told[-3:] == ["ready", "unloading", "idle"]
+
+
+@pytest.mark.parametrize("factor", [0.0, math.inf, math.nan])
+async def test_a_model_that_computes_nonsense_never_gets_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, factor: float
+) -> None:
+    add = stand_in.add_tensor
+
+    def damaged(writer: GGUFWriter, name: str, values: NDArray[np.float32]) -> None:
+        add(writer, name, values * factor if name == "output_norm.weight" else values)
+
+    monkeypatch.setattr(stand_in, "add_tensor", damaged)
+    file = stand_in.write(tmp_path / "damaged.gguf")
+    events: list[Event] = []
+    runner = await Runner.start(events.append)
+    try:
+        with pytest.raises(ReportedError, match="not a number"):
+            await runner.load(Load((str(file),), placement=PLACEMENT))
+    finally:
+        await runner.kill()
+    assert states(events) == ["loading", "failed"]
 
 
 async def test_a_file_that_is_no_model_is_an_error_that_names_it(tmp_path: Path) -> None:

@@ -262,6 +262,19 @@ async def test_nothing_is_left_of_a_runner(tmp_path: Path, monkeypatch: pytest.M
     assert [child for child in children if child.is_running()] == []
 
 
+async def test_its_socket_lies_where_nobody_else_may_look() -> None:
+    before = os.umask(0)
+    try:
+        doorstep = Doorstep()
+    finally:
+        os.umask(before)
+    try:
+        assert doorstep.path.parent.stat().st_mode & 0o777 == 0o700
+    finally:
+        doorstep.close()
+    assert not doorstep.path.parent.exists()
+
+
 async def test_a_runner_sees_only_what_is_allowed_of_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from puna.deltas import Delta, DoneDelta, FinishDelta, PromptDelta, TextDelta
-from puna.errors import LoadFailed, PunaError, ReportedError, RunnerLost
+from puna.errors import LoadFailed, LoadLost, PunaError, ReportedError, RunnerLost
 from puna.events import Event, RunnerMoved
 from puna.jobs import ChatJob, message
 from puna.protocol import Load, Resume
@@ -242,7 +242,7 @@ async def test_loading_has_a_deadline(runner: Runner) -> None:
 
 
 async def test_a_command_that_ends_at_once_is_an_error_with_its_log() -> None:
-    with pytest.raises(LoadFailed, match="no such thing"):
+    with pytest.raises(LoadLost, match="no such thing"):
         await Runner.start(print, (sys.executable, "-c", "raise SystemExit('no such thing')"))
 
 

@@ -1,12 +1,24 @@
 """What the scheduler does when runners die, stop, or others take the memory."""
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 import psutil
 import pytest
 from msgspec.structs import replace
-from tests.scheduling.fakes import GIB, FakeHost, Gate, collect, job, joined, numbers, scheduler
+from tests.scheduling.fakes import (
+    FAKE,
+    GIB,
+    FakeHost,
+    Gate,
+    collect,
+    job,
+    joined,
+    numbers,
+    scheduler,
+)
 from tests.scheduling.test_scheduler import begun, until
 
 from puna.deltas import Delta, VectorsDelta
@@ -134,6 +146,22 @@ async def test_a_model_whose_runner_dies_while_it_loads_is_tried_again_and_then_
     with pytest.raises(RunnerKeepsDying, match="about to die"):
         await collect(server.run(job("echo", "1", "dies")))
     assert len(host.loads) == 4
+
+
+async def test_a_runner_that_is_killed_before_it_has_called_is_started_again(
+    tmp_path: Path,
+) -> None:
+    once = f"""
+import os, pathlib, runpy, signal
+died = pathlib.Path({str(tmp_path / "died")!r})
+if not died.exists():
+    died.touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+runpy.run_path({FAKE[1]!r}, run_name="__main__")
+"""
+    async with scheduler(FakeHost(command=(sys.executable, "-c", once))) as server:
+        assert joined(await collect(server.run(job("echo llama", "1")))) == "llama "
+    assert (tmp_path / "died").exists()
 
 
 async def test_loading_has_a_deadline(host: FakeHost) -> None:

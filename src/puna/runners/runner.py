@@ -111,7 +111,7 @@ class Runner:
                     break
             if end.done():
                 self.exit_reason = end.result()
-                raise LoadFailed(self.last_words)
+                raise LoadLost(self.last_words)
             if not call.done():
                 raise LoadFailed(f"The runner did not start in {CALL_SECONDS:g} s.")
             call.result()

@@ -81,18 +81,3 @@ def test_the_command_that_shows_puna_at_work_leaves_nothing_behind(tmp_path: Pat
     assert re.search(r"\d+ tokens, [\d.]+ tokens per second", shown)
     assert list(tmp_path.iterdir()) == []
     assert [process.pid for process in psutil.process_iter() if has(process, tmp_path)] == []
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can kill a child with its parent")
-@pytest.mark.parametrize("tokens", [1, 2, 4])
-def test_a_killed_server_takes_its_runners_along(tmp_path: Path, tokens: int) -> None:
-    with served(tmp_path) as server:
-        stream = ollama.Client(server.address).chat("cria", ASKED, stream=True)
-        for _ in range(tokens):
-            next(stream)
-        children = server.children
-        assert children
-        server.process.kill()
-        _, alive = psutil.wait_procs(children, timeout=60)
-        assert alive == []

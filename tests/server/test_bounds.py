@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from puna.server import connection
 from puna.server.bounds import MOST_DEPTH, MOST_HEADERS, too_deep
 from puna.server.connection import MOST_HEAD_BYTES
 
@@ -66,6 +67,52 @@ async def test_more_headers_than_anybody_needs_are_refused(client: httpx.AsyncCl
 async def test_a_head_without_an_end_is_cut_off(client: httpx.AsyncClient) -> None:
     endless = b"GET / HTTP/1.1\r\nx: " + b"a" * (2 * MOST_HEAD_BYTES)
     assert b" 431 " in await said(client, endless)
+
+
+A_LOT = b"a" * (32 << 20)
+HEADS = {
+    "a head without an end": (b"GET / HTTP/1.1\r\nx: ", b" 431 "),
+    "too large a body": (
+        b"POST /api/chat HTTP/1.1\r\nhost: localhost\r\ncontent-length: 99999999999\r\n\r\n",
+        b" 413 ",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", HEADS)
+async def test_who_is_refused_is_told_even_while_still_sending(
+    client: httpx.AsyncClient, what: str
+) -> None:
+    head, status = HEADS[what]
+    reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+    # Nothing is read before all of it is sent, and that is more than any buffer holds.
+    writer.write(head + A_LOT)
+    await asyncio.wait_for(writer.drain(), 60)
+    answer = await asyncio.wait_for(reader.read(), 60)
+    assert status in answer.partition(b"\r\n")[0]
+    assert b"too large" in answer or b"larger than" in answer
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_who_is_refused_and_does_not_hang_up_is_hung_up_on(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "LINGER_SECONDS", 0.1)
+    reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+    writer.write(b"no request at all\r\n\r\n")
+    assert b" 400 " in (await asyncio.wait_for(reader.read(), 60)).partition(b"\r\n")[0]
+    with pytest.raises(ConnectionError):
+        await asyncio.wait_for(talking_on(writer), 60)
+    writer.close()
+
+
+async def talking_on(writer: asyncio.StreamWriter) -> None:
+    """Send without an end."""
+    while True:
+        writer.write(b"still here")
+        await writer.drain()
+        await asyncio.sleep(0)
 
 
 async def test_a_large_body_behind_a_small_head_is_no_large_head(

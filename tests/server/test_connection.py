@@ -26,7 +26,7 @@ class FakeTransport:
 
 def gathering() -> tuple[FakeTransport, Gathering]:
     transport = FakeTransport()
-    return transport, Gathering(cast(Any, transport), asyncio.get_running_loop())
+    return transport, Gathering(cast(Any, transport), asyncio.get_running_loop(), transport.close)
 
 
 async def test_what_is_written_in_one_turn_goes_out_together() -> None:

@@ -6,6 +6,7 @@ its end. The pieces between need no layer's look: they may go straight to the so
 """
 
 import asyncio
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, cast
 from uuid import uuid4
@@ -18,6 +19,8 @@ from puna.dialects.answer import STRAIGHT
 
 MOST_HEAD_BYTES = 128 << 10
 HEAD_SECONDS = 30.0
+# So long who was refused may take to read that, and to stop sending.
+LINGER_SECONDS = 5.0
 
 _log = structlog.get_logger("puna.access")
 
@@ -28,6 +31,7 @@ class Connection(HttpToolsProtocol):
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self._head_bytes = 0
+        self._refused = False
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
@@ -46,15 +50,17 @@ class Connection(HttpToolsProtocol):
         before = self.cycle
         super().on_headers_complete()
         if self.cycle is not before:
-            gathering = Gathering(self.transport, self.loop)
+            gathering = Gathering(self.transport, self.loop, self._hang_up)
             # The answer's task has not begun yet. Of a transport it knows only these methods.
             self.cycle.transport = cast(asyncio.Transport, gathering)
             self.scope["extensions"] = {STRAIGHT: {"way": Straight(self.cycle, gathering)}}
 
     def data_received(self, data: bytes) -> None:
         """Parse what has come; a head that has not ended with it has grown by it."""
+        if self._refused:
+            return
         super().data_received(data)
-        if self._deadline is not None:
+        if self._deadline is not None and not self._refused:
             self._head_bytes += len(data)
             if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
                 status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
@@ -73,9 +79,28 @@ class Connection(HttpToolsProtocol):
             f"content-length: {len(body)}\r\nx-request-id: {id}\r\nconnection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + body)
-        self.transport.close()
+        self._hang_up_last()
         client = (self.client or ("",))[0]
         _log.info("request", status=status.value, error=message, client=client, request=id)
+
+    def _hang_up(self) -> None:
+        """End the connection; who is still sending a body is let finish with that."""
+        if self.cycle.more_body:
+            self._hang_up_last()
+        else:
+            self.transport.close()
+
+    def _hang_up_last(self) -> None:
+        """Say that this was all, and hang up once they have, or after a while.
+
+        What they have sent and nobody has read would end the connection by a reset, which may take
+        the answer from them.
+        """
+        self._refused = True
+        self._forget_head()
+        self._deadline = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
 
     def _unsupported_upgrade_warning(self) -> None:
         """Nobody need be warned: who would like another protocol is answered in this one."""
@@ -99,11 +124,17 @@ class Connection(HttpToolsProtocol):
 class Gathering:
     """A transport to which everything that is written in one turn of the loop goes at once."""
 
-    __slots__ = ("_loop", "_pieces", "_transport")
+    __slots__ = ("_hang_up", "_loop", "_pieces", "_transport")
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        loop: asyncio.AbstractEventLoop,
+        hang_up: Callable[[], None],
+    ) -> None:
         self._transport = transport
         self._loop = loop
+        self._hang_up = hang_up
         self._pieces: list[bytes] = []
 
     def write(self, piece: bytes) -> None:
@@ -132,7 +163,7 @@ class Gathering:
     def close(self) -> None:
         """Send what waits, and hang up."""
         self.flush()
-        self._transport.close()
+        self._hang_up()
 
 
 class Straight:

@@ -2,11 +2,13 @@
 
 import json
 import os
+import random
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,15 @@ COMMAND = (sys.executable, "-m", "puna", "serve")
 # Settings of the machine that tests run on are not the tests'.
 FOREIGN = ("PUNA_", "OLLAMA_")
 END_SECONDS = 60
+
+
+def quiet_port() -> int:
+    """One that nobody listens on, and that the system gives to nobody who asks for any."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Served:

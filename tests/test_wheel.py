@@ -4,7 +4,6 @@ import fcntl
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import venv
@@ -16,6 +15,7 @@ from zipfile import ZipFile
 import httpx
 import pytest
 from tests.documented import ROOT
+from tests.serving import quiet_port
 
 # Packages are fetched and unpacked, which takes as long as the machine's network.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -94,9 +94,7 @@ def test_a_wheel_has_the_package_its_model_and_its_licence_and_nothing_else(whee
 
 
 def test_the_first_question_starts_a_server_and_is_answered(puna: Path, tmp_path: Path) -> None:
-    with socket.socket() as line:
-        line.bind(("127.0.0.1", 0))
-        port = line.getsockname()[1]
+    port = quiet_port()
     asked = [puna, "run", "cria", "hi", "--think=false", "-o", "temperature=0"]
     try:
         answer = done([*asked, "--host", f"127.0.0.1:{port}"], tmp_path, tmp_path)

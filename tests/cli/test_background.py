@@ -1,18 +1,16 @@
 """The server that `puna run` starts where none answers."""
 
 import os
-import random
 import socket
 import subprocess
 import sys
 from collections.abc import Generator
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 from tests.clients.conftest import serving
-from tests.serving import FOREIGN
+from tests.serving import FOREIGN, quiet_port
 
 from puna.cli.background import have_server
 from puna.cli.client import Client
@@ -23,12 +21,8 @@ HI = ("cria", "Hello", "-o", "temperature=0", "--think=false")
 
 @pytest.fixture
 def port() -> int:
-    """One that nobody listens on, and that the system gives to nobody who asks for any."""
-    while True:
-        port = random.randrange(10_000, 32_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+    """One that nobody listens on."""
+    return quiet_port()
 
 
 @pytest.fixture

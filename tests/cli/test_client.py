@@ -13,7 +13,7 @@ from puna.cli.client import Client
 from puna.errors import NoServer, PunaError, Unreachable
 
 CHAT = {"model": "cria", "messages": [{"role": "user", "content": "Hello"}]}
-ENDLESS = {**CHAT, "options": {"ignore_eos": True}}
+ENDLESS = {**CHAT, "options": {"ignore_eos": True, "num_predict": 10_000_000}}
 
 
 @pytest.fixture(scope="module")

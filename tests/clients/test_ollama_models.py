@@ -5,7 +5,7 @@ import hashlib
 import re
 import resource
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -346,19 +346,27 @@ def status(process: psutil.Process) -> str:
 
 
 async def test_a_full_queue_says_when_to_come_again(tmp_path: Path) -> None:
-    endless = hello(stream=True, options={"ignore_eos": True, "num_predict": -1})
+    endless = hello(stream=True, options={"ignore_eos": True, "num_predict": 10_000_000})
+
+    async def read_on(lines: AsyncIterator[str]) -> None:
+        # Who does not would be taken off the seat.
+        async for _ in lines:
+            pass
+
     with serving(tmp_path, PUNA_MAX_QUEUE="1", PUNA_SEQUENCES="1") as address:
         async with httpx.AsyncClient(base_url=address, timeout=60) as http:
             async with http.stream("POST", "/api/chat", json=endless) as running:
-                # Held, since the stream is closed with its iterator.
                 lines = running.aiter_lines()
                 await anext(lines)
+                reading = asyncio.create_task(read_on(lines))
                 # One of these waits for the only seat, and that is one too many for the other.
                 others = {
                     asyncio.create_task(http.post("/api/chat", json=hello())) for _ in range(2)
                 }
                 done, waiting = await asyncio.wait(others, return_when="FIRST_COMPLETED")
                 (refused,) = [task.result() for task in done]
+                reading.cancel()
+                await asyncio.wait({reading})
             (answered,) = [await task for task in waiting]
     assert refused.status_code == 503
     assert int(refused.headers["retry-after"]) >= 1

@@ -31,6 +31,7 @@ class FakeHost:
     def __init__(self, memory: int = 2 * GIB, command: tuple[str, ...] = FAKE) -> None:
         self.memory = memory
         self.taken_by_others = 0
+        self.kills = 0
         self.loads: list[Load] = []
         self.runners: list[tuple[str, Runner, int]] = []
         self._command = command
@@ -86,6 +87,7 @@ class FakeHost:
     def kill_one(self) -> None:
         """Kill the runner that was started last, as the system would."""
         self.processes()[-1].kill()
+        self.kills += 1
 
     @property
     def alive(self) -> list[str]:

@@ -1,9 +1,11 @@
 """Talks with the pocket model and a real server, in a real terminal."""
 
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import httpx
@@ -55,21 +57,44 @@ def test_an_answer_is_stopped_in_the_server_too_and_the_talk_goes_on(
         assert t.end() == 0
 
 
-def test_who_waits_for_another_is_told_so(talk: Open, address: str) -> None:
+@contextmanager
+def another(address: str) -> Generator[Callable[[], None]]:
+    """The only seat is taken for as long as nobody calls what is given, by one who reads on."""
     endless = {
         "model": "cria",
         "messages": [{"role": "user", "content": "Hello"}],
-        "options": {"ignore_eos": True},
+        "options": {"ignore_eos": True, "num_predict": 10_000_000},
     }
-    with httpx.stream("POST", f"{address}/api/chat", json=endless, timeout=60) as other:
-        lines = other.iter_lines()
-        next(lines)
-        with talk("Hello", "--think=false") as t:
-            t.until("waiting: the next in the queue")
-            other.close()
-            assert t.end() == 0
-            assert t.text
-            assert "waiting" not in t.text
+    seated, leaving = Event(), Event()
+
+    def sit() -> None:
+        with httpx.stream("POST", f"{address}/api/chat", json=endless, timeout=60) as answer:
+            for _ in answer.iter_lines():
+                seated.set()
+                if leaving.is_set():
+                    return
+
+    def leave() -> None:
+        leaving.set()
+        sitting.result()
+
+    with ThreadPoolExecutor(1) as pool:
+        sitting = pool.submit(sit)
+        try:
+            while not seated.wait(1):
+                assert not sitting.done(), sitting.exception()
+            yield leave
+        finally:
+            leaving.set()
+
+
+def test_who_waits_for_another_is_told_so(talk: Open, address: str) -> None:
+    with another(address) as leave, talk("Hello", "--think=false") as t:
+        t.until("waiting: the next in the queue")
+        leave()
+        assert t.end() == 0
+        assert t.text
+        assert "waiting" not in t.text
 
 
 def test_a_talk_is_saved_as_a_model_and_loaded_again(talk: Open, address: str) -> None:

@@ -51,7 +51,9 @@ def test_a_model_that_there_is_not_is_not_found(client: ollama.Client) -> None:
 
 
 def test_an_option_that_nobody_knows_is_warned_of(http: httpx.Client) -> None:
-    asked = {"model": "cria", "messages": [user("Hi")], "options": {"spice": 1}, "stream": False}
+    # A word is enough: what is drawn by chance may go on for long.
+    options = {"spice": 1, "num_predict": 1}
+    asked = {"model": "cria", "messages": [user("Hi")], "options": options, "stream": False}
     assert "'spice'" in http.post("/api/chat", json=asked).json()["warnings"][0]
     vectors = http.post("/api/embed", json={"model": "cria", "input": "a", "options": {"x": 1}})
     assert "'x'" in vectors.json()["warnings"][0]

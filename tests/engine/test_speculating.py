@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.engine.harness import driver, prompt, request
+from tests.engine.test_engine import ROUNDING, worst_regret
 
 from puna.engine.libllama import Library
 from puna.engine.speculation import Speculation
@@ -58,6 +59,9 @@ def test_the_output_is_the_same_whether_guesses_are_right_or_wrong(
     # Rounding may part them where two tokens are nearly as likely; the beginning never is.
     assert guessed.tokens[:20] == plain.tokens[:20]
     assert len(guessed.tokens) == 60
+    if sampling.temperature == 0:
+        pairs = [(tokens, guessed.tokens)]
+        assert worst_regret(library, shape("gemma3"), pairs) < ROUNDING
     if guessed.tokens == plain.tokens:
         assert steps < 25 if wrong_at == 99 else steps <= 62
 

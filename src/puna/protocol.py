@@ -41,13 +41,12 @@ class Placement(msgspec.Struct, frozen=True):
     """How a model lies on a host.
 
     `pooled` is one pool of `context` tokens for all sequences; otherwise each sequence has
-    `context` tokens for itself, which is faster and takes more memory. None leaves it to the
-    runner, by the memory there is.
+    `context` tokens for itself, which is faster and takes more memory.
     """
 
     context: int = 4096
     sequences: int = 4
-    pooled: bool | None = None
+    pooled: bool = False
     batch: int = 512
     threads: int = 0
     gpu_layers: int = 0

@@ -8,8 +8,7 @@ import pytest
 from msgspec.structs import replace
 from tests.engine.harness import Oracle, driver, prompt, regret, request
 
-from puna.engine.context import Context, Span
-from puna.engine.layout import is_pooled
+from puna.engine.layout import Layout, placed
 from puna.engine.libllama import Library
 from puna.engine.model import Model
 from puna.engine.roster import WORTH_WAITING
@@ -292,27 +291,15 @@ def test_end_tokens_and_stop_tokens_end_the_output(library: Library, shape: Shap
     assert stopped.count == len(stopped.tokens) + 1
 
 
-def test_streams_are_chosen_where_they_fit_and_a_pool_where_they_do_not(
+def test_a_pool_is_as_long_as_it_is_said_to_be_and_a_stream_as_the_model_was_trained(
     library: Library, shape: Shape
 ) -> None:
-    small = Placement(context=512, sequences=4, batch=128, threads=1)
-    model = Model(library, (str(shape("llama")),), small)
+    long = Placement(context=1_000_000, sequences=4, batch=128, threads=1)
+    model = Model(library, (str(shape("llama")),), long)
     try:
-        assert not is_pooled(model, small)
-        assert is_pooled(model, replace(small, context=100_000_000))
-        assert is_pooled(model, replace(small, pooled=True))
-        assert not is_pooled(model, replace(small, context=100_000_000, pooled=False))
-        # What the library saves of a sequence has its positions in it too.
-        assert 0.95 < model.cell_bytes * 100 / len(saved(model, small)) <= 1
+        trained = model.context_train
+        assert trained % 256 == 0
+        assert placed(model, long) == Layout(4, trained)
+        assert placed(model, replace(long, pooled=True)) == Layout(1, -(-1_000_000 // 256) * 256)
     finally:
         model.close()
-
-
-def saved(model: Model, placement: Placement) -> bytes:
-    """The cache of a sequence of 100 tokens, as bytes."""
-    context = Context(model, placement)
-    try:
-        context.step([Span(0, 0, prompt(1, 100), 1)])
-        return context.save(0)
-    finally:
-        context.close()

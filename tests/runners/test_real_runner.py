@@ -447,7 +447,8 @@ async def test_its_states_are_those_of_its_work(
         await runner.kill()
     told = states(events)
     assert told[:3] == ["loading", "ready", "busy"]
-    assert set(told[3:-2]) == {"ready", "busy"}
+    # It need not have been idle between the one job and the next.
+    assert set(told[3:-2]) <= {"ready", "busy"}
     assert told[-3:] == ["ready", "unloading", "idle"]
 
 

@@ -7,8 +7,6 @@ from puna.engine.model import Model
 from puna.errors import BadRequest
 from puna.protocol import Placement
 
-# Of the free memory, what streams may take before a pool is the better choice.
-STREAMS_PART = 0.25
 # The types that a KV cache may have; the library takes others too, and ends the process over them.
 CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
 # Those that do without flash attention.
@@ -39,7 +37,7 @@ class Layout:
 
 def placed(model: Model, placement: Placement) -> Layout:
     """As the placement has it: sequences may come to this length, and no more memory is taken."""
-    if is_pooled(model, placement):
+    if placement.pooled:
         return Layout(1, _whole(placement.context))
     # A stream longer than what the model was trained on would only be memory.
     longest = model.context_train or placement.context
@@ -75,16 +73,6 @@ def laid_out(
         params.pooling_type = pooling
     params.no_perf = True
     return params
-
-
-def is_pooled(model: Model, placement: Placement) -> bool:
-    """Whether sequences share one pool: as asked, else unless all fit with a whole context each."""
-    if placement.pooled is not None or placement.sequences == 1:
-        return placement.pooled is not False
-    import psutil
-
-    cells = placement.context * placement.sequences
-    return model.cell_bytes * cells > psutil.virtual_memory().available * STREAMS_PART
 
 
 def _whole(cells: int) -> int:

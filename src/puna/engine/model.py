@@ -119,22 +119,6 @@ class Model:
         return self.metadata(f"{self.architecture}.attention.causal") != "false"
 
     @property
-    def cell_bytes(self) -> int:
-        """About what a token takes in the KV cache, at two bytes a number; never too little."""
-        layers = self._call.llama_model_n_layer(self.pointer)
-        heads = self._call.llama_model_n_head_kv(self.pointer)
-        width = sum(
-            int(self.metadata(f"{self.architecture}.attention.{part}_length") or self._head_width)
-            for part in ("key", "value")
-        )
-        return 2 * layers * heads * width
-
-    @property
-    def _head_width(self) -> int:
-        heads = max(1, self._call.llama_model_n_head(self.pointer))
-        return self._call.llama_model_n_embd(self.pointer) // heads
-
-    @property
     def size(self) -> int:
         """Bytes of all tensors."""
         return self._call.llama_model_size(self.pointer)

@@ -158,7 +158,7 @@ def shares_of(placement: Placement, names: Sequence[str]) -> list[float]:
 
 def cells(model: Anatomy, placement: Placement) -> tuple[int, int]:
     """How many cells a sequence can reach, and how many there are in all."""
-    if placement.pooled is not False or placement.sequences == 1:
+    if placement.pooled:
         reach = _whole(placement.context)
         return reach, reach
     reach = _whole(min(placement.context, model.trained or placement.context))

@@ -219,7 +219,7 @@ def _fit(name: str, plan: Plan, devices: Sequence[Device], supposed: bool) -> Fi
     told = ToldPlacement(
         context=placement.context,
         sequences=placement.sequences,
-        pooled=placement.pooled is not False,
+        pooled=placement.pooled,
         cache_type=placement.cache_type_k,
     )
     found = [
@@ -257,7 +257,7 @@ def _loaded(one: Resident) -> Loaded:
         ],
         context=one.placement.context,
         sequences=one.placement.sequences,
-        pooled=one.placement.pooled is not False,
+        pooled=one.placement.pooled,
         busy=one.running,
         waiting=one.waiting,
         rate=round(one.rate, 1),

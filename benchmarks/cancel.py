@@ -60,7 +60,7 @@ def crowd(model: Model, pooled: bool) -> Iterator[Subject]:
 def in_prefill(model: Model) -> list[float]:
     """Cancels at random moments of a long prompt that is alone."""
     random.seed(1)
-    placement = Placement(context=LONG + 64, sequences=1)
+    placement = Placement(context=LONG + 64, sequences=1, pooled=True)
     with context(model, placement) as timed, engine(timed) as subject:
         return [
             cancel_prompt(subject, f"prompt/{i}", 0.3 + random.random() / 2) for i in range(TRIES)

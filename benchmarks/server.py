@@ -132,7 +132,7 @@ async def ready() -> tuple[Runner, float]:
     """A runner with the built-in model, and the seconds from its start until it was ready."""
     began = time.perf_counter()
     runner = await Runner.start(lambda _: None)
-    placement = Placement(context=4096 * STREAMS, sequences=STREAMS)
+    placement = Placement(context=4096 * STREAMS, sequences=STREAMS, pooled=True)
     await runner.load(Load(weights=(str(BUILTIN),), placement=placement))
     return runner, time.perf_counter() - began
 

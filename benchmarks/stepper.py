@@ -4,16 +4,14 @@ Two of them, with different libraries, can take turns without either being loade
 """
 
 import ctypes as C
-import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO
+
+from answering import Answering, answer, answering, told
 
 from puna.engine.layout import cores
 from puna.engine.libllama import Library
@@ -48,22 +46,17 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Stepper:
-    """The other side of the process."""
+    """The library in its process."""
 
-    to: IO[str]
-    back: IO[str]
+    process: Answering
 
     def prefill(self, tokens: int) -> float:
         """Tokens a second of a prompt of so many."""
-        return tokens / self._tell("prefill", tokens, 0)
+        return tokens / self.process.ask("prefill", tokens, 0)
 
     def decode(self, before: int, tokens: int) -> float:
         """Tokens a second of so many, one after the other, behind a prompt."""
-        return tokens / self._tell("decode", before, tokens)
-
-    def _tell(self, *words: str | int) -> float:
-        print(json.dumps(words), file=self.to, flush=True)
-        return float(self.back.readline())
+        return tokens / self.process.ask("decode", before, tokens)
 
 
 @contextmanager
@@ -80,24 +73,11 @@ def stepping(
     `alone` it has one thread, and its seconds are those of the processor: where a machine has
     other work besides, that tells how good the code is.
     """
-    environ = {name: value for name, value in os.environ.items() if name != "PUNA_ENGINE"}
-    if library is not None:
-        environ["PUNA_ENGINE"] = str(library)
-    told = json.dumps({"pool": pool and asdict(pool), "alone": alone})
-    with subprocess.Popen(
-        [sys.executable, __file__, weights, told],
-        env=environ | dict(environment or {}),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        stepper = Stepper(process.stdin, process.stdout)
+    wanted = {"pool": pool and asdict(pool), "alone": alone}
+    with answering(__file__, weights, wanted, library, environment) as process:
+        stepper = Stepper(process)
         stepper.decode(8, 8)
         yield stepper
-        process.stdin.close()
 
 
 def main(weights: Path, pool: Pool | None, clock: Callable[[], float], threads: int) -> None:
@@ -111,8 +91,8 @@ def main(weights: Path, pool: Pool | None, clock: Callable[[], float], threads: 
         if pool is not None:
             pool.attach(model.library, timed.pointer, threads)
         bare = subject.Bare(timed)
-        for line in sys.stdin:
-            what, before, tokens = json.loads(line)
+
+        def compute(what: str, before: int, tokens: int) -> float:
             prompt = subject.prompt(1, before + 1)
             if what == "decode":
                 bare.begin(1, prompt, subject.prefilled(timed, prompt[:-1]))
@@ -122,14 +102,15 @@ def main(weights: Path, pool: Pool | None, clock: Callable[[], float], threads: 
                     bare.step()
             else:
                 bare.prefill([prompt[:before]])
-            print(clock() - began, flush=True)
+            return clock() - began
+
+        answer(compute)
 
 
 if __name__ == "__main__":
-    file, told = sys.argv[1:]
-    asked = json.loads(told)
+    file, asked = told()
     main(
-        Path(file),
+        file,
         asked["pool"] and Pool(**asked["pool"]),
         time.process_time if asked["alone"] else time.perf_counter,
         1 if asked["alone"] else cores(),

@@ -7,6 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from puna.jobs import Tool
 from puna.text.markup.format import (
     Begun,
     Calls,
@@ -269,3 +270,22 @@ def test_harmony_goes_on_thinking_where_the_prompt_ends_in_it() -> None:
 def test_harmony_knows_a_recipient_before_the_channel() -> None:
     text = " to=functions.go<|channel|>commentary json<|message|>{}<|call|>"
     assert answer_in(parsed(HARMONY, [text])).calls == (("go", {}),)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        r'{"arguments": {"a": "\ud83d"}, "name": "f"}',
+        r'{"name": "f\ud83d", "arguments": {}}',
+        r'{"arguments": "{\"a\": \"\\ud83d\"}", "name": "f"}',
+    ],
+)
+def test_half_a_character_in_a_call_is_told_as_text_that_can_be_sent(call: str) -> None:
+    markup = Markup(calls=Calls("<call>", "", "</call>", ObjectCall()))
+    parser = Parser(markup, tools=[Tool("f")])
+    pieces = parser.push(f"<call>{call}</call>") + parser.finish()
+    assert any(isinstance(piece, CallStart) for piece in pieces)
+    assert "?" in repr(pieces)
+    told = [piece.name for piece in pieces if isinstance(piece, CallStart)]
+    told += [piece.text for piece in pieces if isinstance(piece, CallArguments)]
+    assert "".join(told).encode()

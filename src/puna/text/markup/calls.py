@@ -201,7 +201,7 @@ class CallReader:
         written: list[str] = []
         if not (yield from json_text.string(self._source, written.append)):
             return None
-        return json.loads("".join(written))
+        return _sendable(json.loads("".join(written)))
 
     def _waiting(self) -> Steps[str | None]:
         """Arguments that came before the name, or as a string that holds their JSON."""
@@ -216,4 +216,11 @@ class CallReader:
                 return None
         if value is None:
             value = {}
-        return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else None
+        if not isinstance(value, dict):
+            return None
+        return _sendable(json.dumps(value, ensure_ascii=False))
+
+
+def _sendable(text: str) -> str:
+    """Without lone surrogates, which JSON's escapes can make: they are not text."""
+    return text.encode("utf-8", "replace").decode()

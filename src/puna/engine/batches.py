@@ -46,25 +46,25 @@ class Batch:
             self._wanted.ctypes.data,
         )
 
-    def fill(self, spans: list[Span], positions: list[int]) -> list[int]:
+    def fill(self, spans: list[Span], places: list[tuple[int, int]]) -> list[int]:
         """Lay the spans one behind another; the indexes of those that want logits.
 
-        `positions` are those of their first tokens.
+        `places` are their streams and the positions of their first tokens.
         """
         at = 0
         rows: list[int] = []
-        for span, position in zip(spans, positions, strict=True):
+        for span, (stream, position) in zip(spans, places, strict=True):
             count = len(span.tokens)
             end = at + count
             if count == 1:
                 self._token[at] = span.tokens[0]
                 self._position[at] = position
-                self._slot[at] = span.slot
+                self._slot[at] = stream
                 self._wanted[at] = span.outputs
             else:
                 self._token[at:end] = span.tokens
                 self._position[at:end] = np.arange(position, position + count)
-                self._slot[at:end] = span.slot
+                self._slot[at:end] = stream
                 self._wanted[at:end] = 0
                 self._wanted[end - span.outputs : end] = 1
             rows.extend(range(end - span.outputs, end))

@@ -4,17 +4,19 @@ It knows sequences only by their numbers. Who runs when is no matter of this roo
 """
 
 import ctypes as C
+from collections.abc import Collection
 from enum import IntEnum
 
 import numpy as np
 
 from puna.engine import abi
 from puna.engine.batches import Batch, Floats, Span, VectorBatch
+from puna.engine.carrying import Carrier
 from puna.engine.layout import laid_out, placed
 from puna.engine.model import Model
 from puna.engine.pictures import Picture
 from puna.engine.positions import Positions, Stretch
-from puna.engine.states import HEAD, Parts, freed, laid
+from puna.engine.streams import Streams
 from puna.engine.threads import Threads
 from puna.errors import EngineFailed, LoadFailed
 from puna.protocol import Placement
@@ -23,8 +25,6 @@ from puna.protocol import Placement
 EXTRA_OUTPUTS = 64
 # So many places of the library's are remembered at once.
 VIEWS = 512
-# Of a state, only what comes second: a sliding window's cache, or recurrent states.
-PARTIAL_ONLY = 1
 
 
 class Outcome(IntEnum):
@@ -57,10 +57,10 @@ class Context:
         self.slots = placement.sequences
         self.batch = placement.step
         self._slides = model.window > 0
+        self._has_streams = model.has_cells and not self.layout.pooled
         # The library itself copies whole streams, used or not. But bytes lack what a window has
         # slid over, and what is recurrent takes no copying.
-        self._copies_bytes = not (self.layout.pooled or model.recurrent or self._slides)
-        self._parts = Parts(first=model.has_cells, second=not model.recurrent)
+        self._copies_bytes = self._has_streams and not (model.recurrent or self._slides)
         self._batch = Batch(self.batch)
         # A C function that reads one byte: libc's strlen, so that no step waits for the GIL.
         self._abort = C.create_string_buffer(2)
@@ -79,6 +79,8 @@ class Context:
             )
         self._threads = Threads(model.library, self._pointer, params.n_threads)
         self._memory: int | None = self._call.llama_get_memory(self._pointer)
+        self._carrier = Carrier(model, self._pointer, self._memory, self.layout.streams)
+        self._streams = Streams(self.slots, self._carrier)
         self._rows: list[int] = []
         self._views: dict[tuple[int, int], Floats] = {}
         self._positions = Positions()
@@ -118,11 +120,23 @@ class Context:
         """Whether it remembers, and each token sees only those before it: what generating needs."""
         return bool(self._memory) and self._call.llama_get_causal_attn(self.pointer)
 
+    # Streams
+
+    def stream(self, slot: int) -> int:
+        """Where a slot lies, for the library: in streams, neighbours share a pass."""
+        return self._streams.of(slot)
+
+    def line_up(self, slots: Collection[int]) -> None:
+        """Lay these side by side, if they are apart and moving pays, for the steps to come."""
+        if self._has_streams and not self._copying:
+            self._streams.line_up(slots)
+
     # Steps
 
     def step(self, spans: list[Span]) -> Outcome:
         """Run the model over these spans. Their rows of logits then lie in their order."""
-        places = [self._positions.of(span.slot, span.position) for span in spans]
+        of, position = self._streams.of, self._positions.of
+        places = [(of(span.slot), position(span.slot, span.position)) for span in spans]
         self._rows = self._batch.fill(spans, places)
         return self._decode(self._batch.struct)
 
@@ -139,7 +153,7 @@ class Context:
         outcome = Outcome.DONE
         for begin in range(0, picture.cells, self.batch):
             part = slice(begin, begin + self.batch)
-            batch = VectorBatch(slot, positions[:, part], vectors[part])
+            batch = VectorBatch(self.stream(slot), positions[:, part], vectors[part])
             outcome = self._decode(batch.struct)
             self._rows = [len(batch) - 1]
             if outcome is not Outcome.DONE:
@@ -161,7 +175,7 @@ class Context:
 
     def pooled_vector(self, slot: int) -> Floats:
         """The pooled output of a sequence."""
-        address = self._call.llama_get_embeddings_seq(self.pointer, slot)
+        address = self._call.llama_get_embeddings_seq(self.pointer, self.stream(slot))
         width = self.model.width
         if self._call.llama_pooling_type(self.pointer) == abi.LlamaPoolingType.RANK:
             width = max(1, self._call.llama_model_n_cls_out(self.model.pointer))
@@ -192,12 +206,12 @@ class Context:
     def clear(self, slot: int) -> None:
         """Forget a sequence."""
         self._positions.cut(slot, 0)
-        self._call.llama_memory_seq_rm(self._memory, slot, -1, -1)
+        self._call.llama_memory_seq_rm(self._memory, self.stream(slot), -1, -1)
 
     def trim(self, slot: int, length: int) -> bool:
         """Keep only the first tokens of a sequence; False where the cache cannot be cut."""
         position = self._positions.of(slot, length)
-        if not self._call.llama_memory_seq_rm(self._memory, slot, position, -1):
+        if not self._call.llama_memory_seq_rm(self._memory, self.stream(slot), position, -1):
             return False
         self._positions.cut(slot, length)
         return True
@@ -214,11 +228,14 @@ class Context:
         False where the library cannot, and then `target` is empty.
         """
         if self._copies_bytes:
-            return self.restore(target, self.save(source)) and self.keep(target, length)
+            self._positions.copy(source, target, self.span(source)[1] + 1)
+            copied = self._carrier.copy(self.stream(source), self.stream(target))
+            return copied and self.keep(target, length)
         # Between streams only whole sequences can be copied, so the rest is cut off afterwards.
         whole = not self.layout.pooled or self.model.recurrent
         end = -1 if whole else self._positions.of(source, length)
-        self._call.llama_memory_seq_cp(self._memory, source, target, -1, end)
+        streams = self.stream(source), self.stream(target)
+        self._call.llama_memory_seq_cp(self._memory, *streams, -1, end)
         self._positions.copy(source, target, length)
         # It is copied even where the target is emptied again, over whatever is there by then.
         if not self.layout.pooled:
@@ -255,28 +272,22 @@ class Context:
     def span(self, slot: int) -> tuple[int, int]:
         """The first and the last position that the cache holds of a sequence, -1 if none."""
         return (
-            self._call.llama_memory_seq_pos_min(self._memory, slot),
-            self._call.llama_memory_seq_pos_max(self._memory, slot),
+            self._call.llama_memory_seq_pos_min(self._memory, self.stream(slot)),
+            self._call.llama_memory_seq_pos_max(self._memory, self.stream(slot)),
         )
 
     def save(self, slot: int) -> bytes:
         """The cache of a sequence as bytes, for any layout; empty while it cannot be read."""
         if slot in self._copying:
             return b""
-        size = self._call.llama_state_seq_get_size(self.pointer, slot)
-        part = self._call.llama_state_seq_get_size_ext(self.pointer, slot, PARTIAL_ONLY)
-        buffer = (C.c_uint8 * size)()
-        written = self._call.llama_state_seq_get_data(self.pointer, buffer, size, slot)
-        state, second = memoryview(buffer)[:written], part - HEAD if part < size else 0
-        free = freed(state, second, self._parts, self.layout.streams, slot)
+        free = self._carrier.save(self.stream(slot))
         return self._positions.pack(slot) + free if free else b""
 
     def restore(self, slot: int, state: bytes) -> bool:
         """Bring back what `save` gave, into an empty sequence; False where that cannot be."""
         if slot in self._copying or not state:
             return False
-        state = laid(self._positions.unpack(slot, state), self._parts, self.layout.streams)
-        if self._call.llama_state_seq_set_data(self.pointer, state, len(state), slot):
+        if self._carrier.restore(self.stream(slot), self._positions.unpack(slot, state)):
             return True
         self.clear(slot)
         return False

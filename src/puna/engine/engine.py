@@ -224,9 +224,10 @@ class Engine:
             need = share.tokens + len(share.drafts)
             while sequence.slot >= 0 and not self._cache.grow(sequence.slot, need):
                 self._make_way(sequence)
-        able = (share for share in shares if share.sequence.slot >= 0)
+        shares = [share for share in shares if share.sequence.slot >= 0]
+        self._context.line_up([share.sequence.slot for share in shares])
         # Only neighbours in this order share a pass through the weights where there are streams.
-        return sorted(able, key=lambda share: share.sequence.slot)
+        return sorted(shares, key=lambda share: self._context.stream(share.sequence.slot))
 
     def _make_way(self, sequence: Sequence) -> None:
         if len(self.roster.running) > 1:

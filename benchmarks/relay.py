@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
+from spent import seconds
 from started import started
 
 STEP_MILLISECONDS = 5.0
@@ -56,20 +57,19 @@ async def chat(address: str, tokens: int) -> float:
     start = time.perf_counter()
     writer.write(f"{head}Connection: close\r\n\r\n{body}".encode())
     first = await reader.read(1)
-    seconds = time.perf_counter() - start
+    took = time.perf_counter() - start
     answer = first + await reader.read()
     assert answer.count(b'" token"') == tokens
     writer.close()
-    return seconds
+    return took
 
 
 async def cpu_for_each_token(address: str, process: psutil.Process, clients: int) -> float:
     """Seconds of the server's CPU for each token with so many clients at once."""
     tokens = TOKENS[clients] // clients
-    before = process.cpu_times()
+    before = seconds(process)
     await asyncio.gather(*(chat(address, tokens) for _ in range(clients)))
-    after = process.cpu_times()
-    return (after.user + after.system - before.user - before.system) / (tokens * clients)
+    return (seconds(process) - before) / (tokens * clients)
 
 
 async def measure(address: str, process: psutil.Process) -> dict[str, float]:
@@ -82,9 +82,9 @@ async def measure(address: str, process: psutil.Process) -> dict[str, float]:
         "first byte, p95, ms": firsts[int(len(firsts) * 0.95)] * 1e3,
     }
     for clients in CLIENTS:
-        seconds = [await cpu_for_each_token(address, process, clients) for _ in range(ROUNDS)]
-        figures[f"CPU a token, {clients} clients, median, us"] = statistics.median(seconds) * 1e6
-        figures[f"CPU a token, {clients} clients, least, us"] = min(seconds) * 1e6
+        took = [await cpu_for_each_token(address, process, clients) for _ in range(ROUNDS)]
+        figures[f"CPU a token, {clients} clients, median, us"] = statistics.median(took) * 1e6
+        figures[f"CPU a token, {clients} clients, least, us"] = min(took) * 1e6
     return figures
 
 

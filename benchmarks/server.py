@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import psutil
 from findings import Finding, median, table
+from spent import seconds
 from started import started
 
 from puna.jobs import ChatJob, Limits, Message, Owner, Sampling, TextPart
@@ -52,33 +53,22 @@ async def chat(address: str, tokens: int, seed: int) -> tuple[float, int]:
     began = time.perf_counter()
     writer.write(f"{head}Connection: close\r\n\r\n{body}".encode())
     first = await reader.read(1)
-    seconds = time.perf_counter() - began
+    took = time.perf_counter() - began
     answer = first + await reader.read()
     writer.close()
     count = re.search(rb'"eval_count":(\d+)', answer)
     assert count is not None, answer
-    return seconds, int(count[1])
-
-
-def seconds_of(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return times.user + times.system
-
-
-def seconds_of_loop(process: psutil.Process) -> float:
-    """The CPU of a process's first thread, on which its asyncio loop runs."""
-    (first,) = [one for one in process.threads() if one.id == process.pid]
-    return first.user_time + first.system_time
+    return took, int(count[1])
 
 
 async def spent(
     address: str, process: psutil.Process, runner: psutil.Process, tokens: int, seed: int
 ) -> tuple[int, list[float]]:
-    """How many tokens many streams brought, and the CPU of server, runner and runner's loop."""
-    before = seconds_of(process), seconds_of(runner), seconds_of_loop(runner)
+    """How many tokens many streams brought, and the CPU of server and runner."""
+    before = seconds(process), seconds(runner)
     seeds = range(seed * 1000, seed * 1000 + REQUESTS)
     answers = await asyncio.gather(*(chat(address, tokens, one) for one in seeds))
-    after = seconds_of(process), seconds_of(runner), seconds_of_loop(runner)
+    after = seconds(process), seconds(runner)
     used = [end - start for start, end in zip(before, after, strict=True)]
     return sum(count for _, count in answers), used
 
@@ -95,11 +85,10 @@ async def costs(address: str, process: psutil.Process) -> list[Finding]:
         each.append(
             [(one - less) / (tokens - firsts) * 1e6 for one, less in zip(used, fixed, strict=True)]
         )
-    server, whole, loop = zip(*each, strict=True)
+    server, whole = zip(*each, strict=True)
     requests = [one[0] for one in asked]
     return [
         median(f"CPU a token in the server, {STREAMS} at once", server, "µs", 20),
-        median("CPU a token in the runner's loop: text, markup, frames", loop, "µs"),
         median("CPU a token in the runner, arithmetic included", whole, "µs"),
         median("CPU a request in the server, its first token included", requests, "µs"),
     ]

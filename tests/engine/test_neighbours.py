@@ -103,14 +103,22 @@ def stage(library: Library, path: Path, placement: Placement = STREAMS) -> Itera
         yield Stage(context)
 
 
-def test_those_who_come_together_lie_side_by_side(library: Library, shape: Shape) -> None:
-    with stage(library, shape("llama")) as engine:
+@pytest.mark.parametrize("architecture", ["llama", "gemma3"])
+def test_who_comes_sits_beside_who_runs(library: Library, shape: Shape, architecture: str) -> None:
+    with stage(library, shape(architecture)) as engine:
         engine.start("a")
         engine.start("b", "c")
-        engine.until_side_by_side(3)
+        assert engine.context.steps[-1] == [0, 1, 2]
 
 
-@pytest.mark.parametrize("architecture", ["llama", "gemma3", "lfm2"])
+def test_slots_that_were_long_unused_are_taken_side_by_side(library: Library, shape: Shape) -> None:
+    with stage(library, shape("gemma3")) as engine:
+        engine.fill()
+        engine.start("a", "b", "c")
+        assert engine.context.steps[-1] == [3, 4, 5]
+
+
+@pytest.mark.parametrize("architecture", ["llama", "lfm2"])
 def test_those_who_come_back_are_laid_side_by_side_and_lose_nothing(
     library: Library, shape: Shape, architecture: str
 ) -> None:
@@ -134,6 +142,16 @@ def test_those_who_come_back_are_laid_side_by_side_and_lose_nothing(
         closing(Oracle(model, alone)) as oracle,
     ):
         assert max(regret(oracle, [*asked], told) for asked, told in pairs) < ROUNDING
+
+
+def test_what_slides_stays_where_it_can_be_cut_back(library: Library, shape: Shape) -> None:
+    """A move by bytes would lose what the window has slid over."""
+    with stage(library, shape("gemma3")) as engine:
+        engine.fill()
+        engine.submit(*(engine.comes_back(key) for key in "1357"))
+        for _ in range(30):
+            engine.engine.turn()
+        assert engine.context.steps[-1] == [1, 3, 5, 7]
 
 
 def test_what_was_used_lately_stays(library: Library, shape: Shape) -> None:

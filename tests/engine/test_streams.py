@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from puna.engine.streams import Streams, apart, cheapest
+from puna.engine.streams import ASKING, Streams, apart, cheapest
 
 SLOTS = 8
 
@@ -70,10 +70,25 @@ def test_what_may_not_be_moved_stays() -> None:
     assert shelves.swaps == 0
 
 
-def test_who_was_apart_for_a_moment_owes_nothing_later() -> None:
-    shelves = Shelves([2.0, 0.0, 2.0, 0.0])
+def test_crowds_that_take_turns_are_laid_together_too() -> None:
+    shelves = Shelves([1.0] * 8)
+    streams = Streams(8, shelves)
+    for _ in range(20):
+        streams.line_up([0, 2, 4, 6])
+        streams.line_up([1])
+    assert not apart([streams.of(slot) for slot in (0, 2, 4, 6)])
+    assert shelves.swaps == 2
+
+
+def test_the_price_is_what_it_is_when_they_move() -> None:
+    shelves = Shelves([3.0] * 4)
     streams = Streams(4, shelves)
-    for _ in range(50):
+    streams.line_up([0, 2])
+    shelves.weights = [math.inf] * 4
+    for _ in range(100):
         streams.line_up([0, 2])
-        streams.line_up([0])
     assert shelves.swaps == 0
+    shelves.weights = [1.0] * 4
+    for _ in range(ASKING):
+        streams.line_up([0, 2])
+    assert shelves.swaps == 1

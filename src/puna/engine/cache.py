@@ -70,7 +70,7 @@ class Cache:
             # The only slot left is the one with the prefix itself.
             assert source is not None
             return self._take(source, space, length, len(tokens) + spare)
-        slot = self._empty.pop()
+        slot = self._vacant()
         self._live[slot] = space
         if source is None or not self._context.copy(source, slot, length):
             return Seat(slot, 0)
@@ -158,6 +158,16 @@ class Cache:
                 best, longest = slot, len(held)
         return best, longest
 
+    def _vacant(self) -> int:
+        """An empty slot beside live ones: in streams, neighbours are computed together."""
+        slot = max(self._empty, key=self._neighbours)
+        self._empty.remove(slot)
+        return slot
+
+    def _neighbours(self, slot: int) -> int:
+        live, stream = map(self._context.stream, self._live), self._context.stream(slot)
+        return sum(abs(each - stream) == 1 for each in live)
+
     def _rest(self, slot: int, length: int) -> int:
         return len(self._prefixes.held(slot)) - length
 
@@ -196,7 +206,9 @@ class Cache:
         slots = [slot for slot in self._kept if slot != spared]
         if not slots:
             return False
-        gone = min(slots, key=self._kept.__getitem__)
+        slots.sort(key=self._kept.__getitem__)
+        old = 1 if self.cells.pooled else (len(slots) + 1) // 2
+        gone = max(slots[:old], key=self._neighbours)
         del self._kept[gone]
         self._forget(gone)
         return True

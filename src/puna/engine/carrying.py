@@ -11,11 +11,12 @@ from puna.errors import EngineFailed
 
 Bytes = NDArray[np.uint8]
 # Memory that is new costs far more than the copying, so as much is kept for the next time.
-KEPT_BYTES = 64 << 20
+KEPT_BYTES = 32 << 20
 # What is longer stays where it is: nobody planned for more memory.
-MOVED_BYTES = 256 << 20
-# To carry a byte of the cache takes as long as so many of the weights take in a step.
-CARRYING = 4
+MOVED_BYTES = 128 << 20
+# To carry a byte of the cache takes as long as so many of the weights take in a step. A GPU reads
+# its memory some fifty times as fast as the bus to it, over which all is carried, there and back.
+CARRYING, CARRYING_BY_BUS = 4, 200
 # Of a state, only what comes second: a sliding window's cache, or recurrent states.
 PARTIAL_ONLY = 1
 
@@ -23,9 +24,11 @@ PARTIAL_ONLY = 1
 class Carrier:
     """Carries what the library has of a sequence: within its context whole and as it is."""
 
-    def __init__(self, model: Model, context: int, memory: int | None, streams: int) -> None:
+    def __init__(
+        self, model: Model, context: int, memory: int | None, streams: int, *, by_bus: bool
+    ) -> None:
         self._call = model.library.call
-        self._weights = model.size
+        self._pass = model.size / (CARRYING_BY_BUS if by_bus else CARRYING)
         self._context = context
         self._memory = memory
         self._streams = streams
@@ -41,7 +44,7 @@ class Carrier:
     def price(self, stream: int) -> float:
         """How many passes through the weights it costs to move what is in a stream."""
         size = self.size(stream)
-        return CARRYING * size / self._weights if size <= MOVED_BYTES else math.inf
+        return size / self._pass if size <= MOVED_BYTES else math.inf
 
     def copy(self, source: int, target: int) -> bool:
         """Give `target`, which must be empty, all that `source` has."""

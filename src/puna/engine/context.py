@@ -57,10 +57,10 @@ class Context:
         self.slots = placement.sequences
         self.batch = placement.step
         self._slides = model.window > 0
-        self._has_streams = model.has_cells and not self.layout.pooled
-        # The library itself copies whole streams, used or not. But bytes lack what a window has
-        # slid over, and what is recurrent takes no copying.
-        self._copies_bytes = self._has_streams and not (model.recurrent or self._slides)
+        # Bytes lack what a window has slid over. So there the library itself copies, whole streams,
+        # used or not; and what is recurrent is moved as bytes, but takes no copying.
+        self._moves = model.has_cells and not (self.layout.pooled or self._slides)
+        self._copies_bytes = self._moves and not model.recurrent
         self._batch = Batch(self.batch)
         # A C function that reads one byte: libc's strlen, so that no step waits for the GIL.
         self._abort = C.create_string_buffer(2)
@@ -79,7 +79,13 @@ class Context:
             )
         self._threads = Threads(model.library, self._pointer, params.n_threads)
         self._memory: int | None = self._call.llama_get_memory(self._pointer)
-        self._carrier = Carrier(model, self._pointer, self._memory, self.layout.streams)
+        self._carrier = Carrier(
+            model,
+            self._pointer,
+            self._memory,
+            self.layout.streams,
+            by_bus=placement.gpu_layers != 0,
+        )
         self._streams = Streams(self.slots, self._carrier)
         self._rows: list[int] = []
         self._views: dict[tuple[int, int], Floats] = {}
@@ -128,7 +134,7 @@ class Context:
 
     def line_up(self, slots: Collection[int]) -> None:
         """Lay these side by side, if they are apart and moving pays, for the steps to come."""
-        if self._has_streams and not self._copying:
+        if self._moves and not self._copying:
             self._streams.line_up(slots)
 
     # Steps

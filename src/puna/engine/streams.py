@@ -10,6 +10,8 @@ from itertools import pairwise
 from typing import Protocol
 
 Swaps = list[tuple[int, int]]
+# To ask for all prices costs something too, so they are asked for after so many lost passes more.
+ASKING = 8
 
 
 class Mover(Protocol):
@@ -30,31 +32,31 @@ class Streams:
     def __init__(self, count: int, mover: Mover) -> None:
         self._of = list(range(count))
         self._mover = mover
-        self._running = frozenset[int]()
-        self._swaps: Swaps = []
-        self._price = 0.0
-        self._paid = 0.0
+        # The passes that lying apart has cost since the last move, and when to ask for prices.
+        self._lost = 0.0
+        self._asks_at = 0.0
 
     def of(self, slot: int) -> int:
         """The stream of a slot."""
         return self._of[slot]
 
     def line_up(self, slots: Collection[int]) -> None:
-        """Lay these side by side before their step, once they have paid for it by lying apart."""
-        running = frozenset(self._of[slot] for slot in slots)
-        passes = apart(running)
-        if not passes:
-            self._running, self._paid = frozenset[int](), 0.0
+        """Lay these side by side before their step, if as much was lost by lying apart."""
+        running = {self._of[slot] for slot in slots}
+        if not (passes := apart(running)):
             return
-        if running != self._running:
-            prices = [self._mover.price(stream) for stream in range(len(self._of))]
-            self._running = running
-            self._price, self._swaps = cheapest(running, prices)
-        self._paid += passes
-        if self._paid >= self._price:
-            self._paid = 0.0
-            for one, other in self._swaps:
-                self._swap(one, other)
+        self._lost += passes
+        if self._lost < self._asks_at:
+            return
+        price, swaps = cheapest(
+            running, [self._mover.price(stream) for stream in range(len(self._of))]
+        )
+        if self._lost < price:
+            self._asks_at = min(price, self._lost + ASKING)
+            return
+        self._lost = self._asks_at = 0.0
+        for one, other in swaps:
+            self._swap(one, other)
 
     def _swap(self, one: int, other: int) -> None:
         self._mover.swap(one, other)

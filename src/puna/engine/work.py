@@ -207,9 +207,24 @@ class Work:
                 self._end(answer)
                 endings.append(JobFailed(job, failure.report()))
         if frame:
-            self._send(Frame(list(frame.items()), self._loaded.busyness))
+            self._send_frame([*frame.items()])
         for ending in endings:
             self._send(ending)
+
+    def _send_frame(self, deltas: list[tuple[str, list[Delta]]]) -> None:
+        """Send this as one frame; what of it cannot be packed fails its own job alone."""
+        try:
+            self._send(Frame(deltas, self._loaded.busyness))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the engine must go on
+            if len(deltas) > 1:
+                for one in deltas:
+                    self._send_frame([one])
+                return
+            ((job, _),) = deltas
+            if (answer := self._answers.get(job)) is not None:
+                self._end(answer)
+            failure = EngineFailed(f"The answer could not be told: {error!r}.")
+            self._send(JobFailed(job, failure.report()))
 
     def _take(
         self, answer: Answer, choice: int, output: Output, frame: dict[str, list[Delta]]

@@ -159,14 +159,15 @@ class Cache:
         return best, longest
 
     def _vacant(self) -> int:
-        """An empty slot beside live ones: in streams, neighbours are computed together."""
-        slot = max(self._empty, key=self._neighbours)
+        slot = self._beside_live(self._empty)
         self._empty.remove(slot)
         return slot
 
-    def _neighbours(self, slot: int) -> int:
-        live, stream = map(self._context.stream, self._live), self._context.stream(slot)
-        return sum(abs(each - stream) == 1 for each in live)
+    def _beside_live(self, slots: Sequence[int]) -> int:
+        """The one with most live neighbours: in streams, those are computed together."""
+        stream = self._context.stream
+        live = {stream(slot) for slot in self._live}
+        return max(slots, key=lambda slot: (stream(slot) - 1 in live) + (stream(slot) + 1 in live))
 
     def _rest(self, slot: int, length: int) -> int:
         return len(self._prefixes.held(slot)) - length
@@ -208,7 +209,7 @@ class Cache:
             return False
         slots.sort(key=self._kept.__getitem__)
         old = 1 if self.cells.pooled else (len(slots) + 1) // 2
-        gone = max(slots[:old], key=self._neighbours)
+        gone = self._beside_live(slots[:old])
         del self._kept[gone]
         self._forget(gone)
         return True

@@ -99,6 +99,24 @@ def test_the_next_turn_finds_its_images_in_the_cache(
         assert sight.regret(again, second.tokens) < ROUNDING
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_an_image_is_shared_with_who_still_runs(
+    library: Library, shape: Shape, architecture: str
+) -> None:
+    """Though it may take fewer positions than tokens."""
+    turn: list[Part] = [HERE, THERE, HERE, prompt(2, 3)]
+    other: list[Part] = [*turn, prompt(3, 8)]
+    with seeing(library, shape, architecture, STREAMS, Pace()) as sight:
+        long = Limits(max_tokens=60, ignore_eos=True)
+        first = sight.request("first", turn, limits=long)
+        sight.engine.submit_when("first", 3, second := sight.request("second", other))
+        sight.engine.submit(first)
+        result, _ = sight.engine.finish("second", "first")
+        assert result.cached == len(first.tokens) < len(second.tokens)
+        assert sight.projector.encoded == 2
+        assert sight.regret(other, result.tokens) < ROUNDING
+
+
 def test_a_cached_prefix_never_ends_inside_an_image(sight: Seeing) -> None:
     parts: list[Part] = [prompt(1, 20), HERE]
     first = sight.engine.run(sight.request("first", parts))

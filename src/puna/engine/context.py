@@ -233,20 +233,20 @@ class Context:
 
         False where the library cannot, and then `target` is empty.
         """
-        if self._copies_bytes:
-            self._positions.copy(source, target, self.span(source)[1] + 1)
-            copied = self._carrier.copy(self.stream(source), self.stream(target))
-            return copied and self.keep(target, length)
-        # Between streams only whole sequences can be copied, so the rest is cut off afterwards.
-        whole = not self.layout.pooled or self.model.recurrent
-        end = -1 if whole else self._positions.of(source, length)
-        streams = self.stream(source), self.stream(target)
-        self._call.llama_memory_seq_cp(self._memory, *streams, -1, end)
         self._positions.copy(source, target, length)
-        # It is copied even where the target is emptied again, over whatever is there by then.
-        if not self.layout.pooled:
-            self._copying |= {source, target}
-        if self._holds(target, length):
+        streams = self.stream(source), self.stream(target)
+        if self._copies_bytes:
+            copied = self._carrier.copy(*streams)
+        else:
+            # Between streams only whole sequences can be copied, so the rest is cut off afterwards.
+            whole = not self.layout.pooled or self.model.recurrent
+            end = -1 if whole else self._positions.of(source, length)
+            self._call.llama_memory_seq_cp(self._memory, *streams, -1, end)
+            # It is copied even where the target is emptied again, over whatever is there by then.
+            if not self.layout.pooled:
+                self._copying |= {source, target}
+            copied = True
+        if copied and self._holds(target, length):
             return True
         self.clear(target)
         return False

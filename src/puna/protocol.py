@@ -71,6 +71,8 @@ class Pace(msgspec.Struct, frozen=True):
     whole_prompt: int = 256
     stretch: float = 2.0
     speculate: bool = True
+    # Seconds, of which a screen of 60 pictures a second shows nothing.
+    gather: float = 0.016
 
 
 class Load(msgspec.Struct, frozen=True, tag="load"):

@@ -118,6 +118,12 @@ class Settings(BaseModel):
         2.0, "How many times longer a step may get because prompts share it.", ge=1.0, le=100.0
     )
     speculate: bool = setting(True, "Guess tokens from a sequence's own text where that pays.")
+    gather: float = setting(
+        16.0,
+        "For how many milliseconds tokens may wait to be sent with the next; 0 sends each at once.",
+        ge=0,
+        le=1000,
+    )
 
     memory: SomeBytes = setting(
         None, "How much main memory models may take; by default, what is free.", ge=1
@@ -201,7 +207,7 @@ class Settings(BaseModel):
     @property
     def pace(self) -> Pace:
         """How runners share their steps."""
-        return Pace(whole_prompt=self.whole_prompt, stretch=self.stretch, speculate=self.speculate)
+        return Pace(self.whole_prompt, self.stretch, self.speculate, self.gather / 1000)
 
     @classmethod
     def effect(cls, name: str) -> Effect:

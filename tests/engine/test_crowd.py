@@ -117,7 +117,7 @@ class Stage:
     def turn(self) -> None:
         """One turn of the engine, and who has ended by it."""
         before = self.engine.steps
-        if not self.busy and self.engine._commands.empty():
+        if not self.busy and self.engine.orders.none:
             return
         self.engine.turn()
         check(self.engine, self.context)
@@ -167,7 +167,7 @@ class Stage:
             for guest in self.paused:
                 self.come_back(guest, memory=True)
             self.paused.clear()
-            assert self.busy or not self.engine._commands.empty(), f"forgotten: {[*self.guests]}"
+            assert self.busy or not self.engine.orders.none, f"forgotten: {[*self.guests]}"
             self.turn()
         assert not self.busy
 

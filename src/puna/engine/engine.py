@@ -1,19 +1,19 @@
 """The engine's loop: takes requests, steps, draws, and tells what came of it.
 
-Tokens in, tokens out. Everything here belongs to one thread; other threads only put commands into
-its queue and raise the flag that aborts a step.
+Tokens in, tokens out. All belongs to one thread; others give it orders and raise an abort's flag.
 """
 
 import threading
 import time
 from collections.abc import Callable
 from itertools import count
-from queue import SimpleQueue
+from math import inf
 
 from puna.engine.aborts import Aborts
 from puna.engine.cache import Cache
 from puna.engine.context import Context, Outcome
 from puna.engine.drawing import Drawing
+from puna.engine.orders import Orders
 from puna.engine.outputs import Outputs
 from puna.engine.roster import Roster
 from puna.engine.sequence import Finish, Output, Request, Sequence
@@ -23,14 +23,12 @@ from puna.engine.vision import Projector
 from puna.errors import EngineFailed, PunaError
 from puna.protocol import Busyness, Pace
 
-_Command = Callable[[], None]
-
 
 class Engine:
     """Runs the sequences of one context, all together, step by step.
 
-    `emit` gets what each step brought, `failed` the error that ended the loop; both are called
-    from the engine's own thread.
+    `emit` gets what each step brought, `ahead` how long it will be until more may come, `failed`
+    the error that ended the loop; all are called from the engine's own thread.
     """
 
     def __init__(
@@ -40,8 +38,11 @@ class Engine:
         emit: Callable[[list[Output]], None],
         failed: Callable[[PunaError], None],
         *,
+        ahead: Callable[[float], None] = lambda _: None,
         projector: Projector | None = None,
     ) -> None:
+        self.orders = Orders()
+        self._ahead = ahead
         self._context = context
         self._failed = failed
         self._drawing = Drawing(context)
@@ -53,10 +54,9 @@ class Engine:
         self._tempo = Tempo(pace, context.batch)
         self._outputs = Outputs(emit)
         self._arrivals = count()
-        self._commands: SimpleQueue[_Command] = SimpleQueue()
         self._aborts = Aborts(never=self._recurrent)
-        self._sight = Sight(projector, lambda: self._commands.put(lambda: None))
-        # Whether nothing can be done before a command comes.
+        self._sight = Sight(projector, lambda: self.orders.put(lambda: None))
+        # Whether nothing can be done before an order comes.
         self._waits = True
         self._closing = False
         self.steps = 0
@@ -70,23 +70,23 @@ class Engine:
 
     def close(self) -> None:
         """Let go of all sequences and end the thread."""
-        self._commands.put(self._close)
+        self.orders.put(self._close)
         if not self._recurrent:
             self._context.abort()
         self._thread.join()
 
     def submit(self, request: Request) -> None:
         """Run this request; what comes of it is emitted."""
-        self._commands.put(lambda: self._accept(request))
+        self.orders.put(lambda: self._accept(request))
 
     def cancel(self, key: str) -> None:
         """Let go of a request, in the middle of a step too; nothing is emitted for it."""
-        self._commands.put(lambda: self._let_go(key))
+        self.orders.put(lambda: self._let_go(key))
         self._abort_for(key)
 
     def pause(self, key: str, *, memory: bool) -> None:
         """Take a request off: an output with `paused` comes, or one that it finished before."""
-        self._commands.put(lambda: self._hand_back(key, memory=memory))
+        self.orders.put(lambda: self._hand_back(key, memory=memory))
         self._abort_for(key)
 
     @property
@@ -107,7 +107,7 @@ class Engine:
         if takes_part and self._aborts.allowed(key):
             self._context.abort()
 
-    # Commands, on the engine's thread
+    # Orders, on the engine's thread
 
     def _run(self) -> None:
         try:
@@ -120,19 +120,24 @@ class Engine:
 
     def turn(self) -> None:
         """Once round: what others want, who comes in, a step, and word of what it brought."""
-        # Before the commands are taken, so that no abort is lost that comes after that.
+        # Before the orders are taken, so that no abort is lost that comes after that.
         self._context.ready()
         if self._waits:
-            self._commands.get()()
-        self._take_commands()
+            self._ahead(inf)
+            self.orders.wait()
+        self.orders.take()
         self.roster.admit()
-        self._take_commands()  # A cancel that came meanwhile could not see yet who was let in.
+        self._await_others()
+        self.orders.take()  # A cancel that came meanwhile could not see yet who was let in.
         self._step()
         self._outputs.flush()
 
-    def _take_commands(self) -> None:
-        while not self._commands.empty():
-            self._commands.get_nowait()()
+    def _await_others(self) -> None:
+        """Where nobody's next token waits, let who is at the door come along in the same step."""
+        running = self.roster.running.values()
+        if self.orders.coming and not any(one.started for one in running):
+            patience = self._tempo.patience(sum(one.pending for one in running))
+            self.orders.welcome(patience, self.roster.admit)
 
     def _accept(self, request: Request) -> None:
         try:
@@ -143,8 +148,7 @@ class Engine:
 
     def _let_go(self, key: str) -> None:
         self._outputs.drop(key)
-        sequence = self.roster.find(key)
-        if sequence is not None:
+        if (sequence := self.roster.find(key)) is not None:
             self.roster.leave(sequence)
 
     def _hand_back(self, key: str, *, memory: bool) -> None:
@@ -173,6 +177,8 @@ class Engine:
             return
         self._context.adapters(shares[0].sequence.request.adapters)
         self._aborts.begin(share.sequence.request.key for share in shares)
+        work = Work.of(shares)
+        self._ahead(self._tempo.expected(work))
         started = time.perf_counter()
         outcome = self._compute(shares)
         if outcome is None:
@@ -182,7 +188,6 @@ class Engine:
         match outcome:
             case Outcome.DONE:
                 self._aborts.earn(seconds)
-                work = Work.of(shares)
                 accepted = self._harvest(shares)
                 self._tempo.record(work, time.perf_counter() - began, accepted)
             case Outcome.ABORTED:

@@ -29,6 +29,7 @@ class Loaded:
         load: Load,
         emit: Callable[[list[Output]], None],
         failed: Callable[[PunaError], None],
+        ahead: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._load = load
         self.model = opened.model
@@ -56,7 +57,9 @@ class Loaded:
         else:
             if load.projector:
                 self.projector = Projector(self.model, load.projector, load.placement)
-            self._engine = Engine(self._context, load.pace, emit, failed, projector=self.projector)
+            self._engine = Engine(
+                self._context, load.pace, emit, failed, ahead=ahead, projector=self.projector
+            )
             self._engine.start()
             # Last, since its start takes a core that the others were waiting for.
             template.warm()
@@ -75,6 +78,11 @@ class Loaded:
                 "Ask a model that chats or completes.",
             )
         return self._engine
+
+    @property
+    def gathers(self) -> float:
+        """For how many seconds what is to be told may wait for more."""
+        return self._load.pace.gather
 
     @property
     def speculates(self) -> bool:

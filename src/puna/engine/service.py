@@ -155,7 +155,7 @@ class Service:
             from puna.engine.work import Work
 
             self._loaded = await asyncio.to_thread(
-                Loaded, await opening, load, self._emit, self._fail
+                Loaded, await opening, load, self._emit, self._fail, self._ahead
             )
         except PunaError as error:
             self._move("failed", str(error), error=error.report())
@@ -186,6 +186,10 @@ class Service:
     def _emit(self, outputs: "list[Output]") -> None:
         if self._work is not None:
             self._work.take(outputs)
+
+    def _ahead(self, seconds: float) -> None:
+        if self._work is not None:
+            self._work.ahead(seconds)
 
     def _fail(self, error: PunaError) -> None:
         self._loop.call_soon_threadsafe(

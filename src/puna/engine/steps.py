@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import inf
 
 from puna.engine.batches import Span
 from puna.engine.guessing import Guessing
@@ -17,6 +18,8 @@ ALONE_SECONDS = 0.25
 LEAST_CHUNK = 4
 # Fewer tokens at once are computed far more slowly each, on a CPU at least.
 LEAST_ALONE = 64
+# Such a part of its time a step of prefill alone may wait for others to join it.
+PATIENCE = 1 / 16
 # So many steps with prefill in them before one without shows what decoding alone takes.
 REFRESH = 48
 
@@ -87,6 +90,8 @@ class Tempo:
         self._decode: dict[int, float] = {}
         self._chunk = min(16.0, batch)
         self._alone = min(64.0, batch)
+        # Seconds for each token of prefill alone, as far as that is known.
+        self._each = 0.0
         self._since = 0
         self._guessing: dict[int, Guessing] = {}
         self.hurried = False
@@ -102,6 +107,16 @@ class Tempo:
     def alone(self) -> int:
         """Tokens of prefill in a step that nobody's next token waits for."""
         return int(self._alone)
+
+    def patience(self, tokens: int) -> float:
+        """How long a step of so many tokens of prefill alone may wait for others to join it."""
+        return min(tokens * self._each, ALONE_SECONDS) * PATIENCE
+
+    def expected(self, work: Work) -> float:
+        """How long a step will take, where it is of decodes and that is known; else for ever."""
+        if work.prefill or work.pictures:
+            return inf
+        return self._decode.get(self._bucket(work.decodes), inf)
 
     def beside(self, decodes: int) -> int:
         """Tokens of prefill in a step with so many decodes; 0 now and then, to measure."""
@@ -129,6 +144,8 @@ class Tempo:
                 self._decode[self._bucket(decodes)] = after
             guessing.record(seconds, decodes + accepted, guessed=work.drafts > 0)
         elif not decodes:
+            if prefill >= LEAST_ALONE:
+                self._each = seconds / prefill
             self._alone = self._steer(self._alone, prefill, ALONE_SECONDS / seconds, LEAST_ALONE)
         elif plain is not None:
             extra = max(seconds - plain, 1e-6)

@@ -15,6 +15,7 @@ from typing import TypeVar
 from puna.deltas import Delta
 from puna.engine.answer import Answer
 from puna.engine.embedding import answer as embedded
+from puna.engine.frames import Frames
 from puna.engine.loaded import Loaded
 from puna.engine.preparing import prepared, prompt_of
 from puna.engine.sequence import Output
@@ -54,6 +55,7 @@ class Work:
         self._lock = Lock()
         self._answers: dict[str, Answer] = {}
         self._preparing: dict[str, tuple[Submit, asyncio.Task[None]]] = {}
+        self._frames = Frames(self._send_frame, loaded.gathers)
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="prompts")
 
     @property
@@ -84,6 +86,7 @@ class Work:
         with self._lock:
             if (answer := self._answers.get(cancel.job)) is not None:
                 self._end(answer)
+                self._frames.drop(cancel.job)
         self._settle()
 
     def pause(self, pause: Pause) -> None:
@@ -161,14 +164,20 @@ class Work:
 
     async def _generate(self, job: GenerateJob, submit: Submit, began: float) -> None:
         engine = self._loaded.engine
-        answer, requests = await self._in_thread(lambda: prepared(self._loaded, submit, job, began))
-        if not requests:
-            self._send(Frame([(job.id, [answer.done()])], self._loaded.busyness))
-            return
-        with self._lock:
-            self._answers[job.id] = answer
-        for request in requests:
-            engine.submit(request)
+        engine.orders.announce()
+        try:
+            answer, requests = await self._in_thread(
+                lambda: prepared(self._loaded, submit, job, began)
+            )
+            if not requests:
+                self._send(Frame([(job.id, [answer.done()])], self._loaded.busyness))
+                return
+            with self._lock:
+                self._answers[job.id] = answer
+            for request in requests:
+                engine.submit(request)
+        finally:
+            engine.orders.arrived()
 
     async def _embed(self, job: EmbedJob | RerankJob, began: float) -> None:
         embedding = self._loaded.embedding
@@ -192,8 +201,12 @@ class Work:
         if rests:
             self._settle()
 
+    def ahead(self, seconds: float) -> None:
+        """Until a step brings more it will be so long."""
+        with self._lock:
+            self._frames.ahead(seconds)
+
     def _tell(self, outputs: list[Output]) -> None:
-        frame: dict[str, list[Delta]] = {}
         endings: list[ToServer] = []
         for output in outputs:
             job, serial, choice = output.key.rsplit("/", 2)
@@ -201,13 +214,15 @@ class Work:
             if answer is None or answer.serial != int(serial):
                 continue
             try:
-                endings += self._take(answer, int(choice), output, frame)
+                endings += self._take(answer, int(choice), output)
             except Exception as error:  # noqa: BLE001 - the other jobs must not end with this one
                 failure = EngineFailed(f"The answer could not be told: {error!r}.")
                 self._end(answer)
                 endings.append(JobFailed(job, failure.report()))
-        if frame:
-            self._send_frame([*frame.items()])
+        if endings:
+            self._frames.send()
+        else:
+            self._frames.step()
         for ending in endings:
             self._send(ending)
 
@@ -226,21 +241,17 @@ class Work:
             failure = EngineFailed(f"The answer could not be told: {error!r}.")
             self._send(JobFailed(job, failure.report()))
 
-    def _take(
-        self, answer: Answer, choice: int, output: Output, frame: dict[str, list[Delta]]
-    ) -> list[ToServer]:
-        """Put an output's deltas into the frame; what is to be said after it comes back."""
+    def _take(self, answer: Answer, choice: int, output: Output) -> list[ToServer]:
+        """Tell an output's deltas; what is to be said after them comes back."""
         job = answer.job.id
         if output.error is not None:
             self._end(answer)
             return [JobFailed(job, output.error)]
         if output.paused is not None:
-            if deltas := answer.lay_down(choice, output.paused):
-                frame.setdefault(job, []).extend(deltas)
+            self._frames.add(job, answer.lay_down(choice, output.paused))
             return self._handed_back(answer)
         ran = answer.runs(choice)
-        if deltas := answer.take(choice, output):
-            frame.setdefault(job, []).extend(deltas)
+        self._frames.add(job, answer.take(choice, output))
         if answer.runs(choice):
             return self._handed_back(answer)
         if ran and output.finish is None:

@@ -3,7 +3,8 @@
 Usage: python benchmarks/relay.py
 
 The engine is one without arithmetic, so what is measured is everything between it and a client:
-the socket, the scheduler, the dialect and HTTP. Each token comes alone, as from a real engine.
+the socket, the scheduler, the dialect and HTTP. Each token comes alone, as from an engine whose
+steps are slow. Beside it, in turns, a bare server tells what the system takes of that anyhow.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import bare
 import psutil
 from spent import seconds
 from started import started
@@ -42,9 +44,9 @@ def serve() -> None:
 
 
 @contextmanager
-def server() -> Generator[tuple[str, psutil.Process]]:
+def server(which: str) -> Generator[tuple[str, psutil.Process]]:
     """A server, by its address and its process."""
-    with started([sys.executable, __file__, "serve"]) as (address, process):
+    with started([sys.executable, __file__, which]) as (address, process):
         yield address, psutil.Process(process.pid)
 
 
@@ -72,26 +74,39 @@ async def cpu_for_each_token(address: str, process: psutil.Process, clients: int
     return (seconds(process) - before) / (tokens * clients)
 
 
-async def measure(address: str, process: psutil.Process) -> dict[str, float]:
-    """Every figure: microseconds of CPU for each token, milliseconds to the first byte."""
+async def first_bytes(address: str) -> list[float]:
+    """Seconds to the first byte, sorted."""
     for _ in range(20):
         await chat(address, 1)
-    firsts = sorted([await chat(address, 1) for _ in range(300)])
+    return sorted([await chat(address, 1) for _ in range(300)])
+
+
+async def measure(servers: dict[str, tuple[str, psutil.Process]]) -> dict[str, float]:
+    """Every figure: microseconds of CPU for each token, milliseconds to the first byte."""
+    firsts = await first_bytes(servers["puna"][0])
     figures = {
         "first byte, median, ms": statistics.median(firsts) * 1e3,
         "first byte, p95, ms": firsts[int(len(firsts) * 0.95)] * 1e3,
     }
     for clients in CLIENTS:
-        took = [await cpu_for_each_token(address, process, clients) for _ in range(ROUNDS)]
-        figures[f"CPU a token, {clients} clients, median, us"] = statistics.median(took) * 1e6
-        figures[f"CPU a token, {clients} clients, least, us"] = min(took) * 1e6
+        took: dict[str, list[float]] = {name: [] for name in servers}
+        for _ in range(ROUNDS):
+            for name, (address, process) in servers.items():
+                took[name].append(await cpu_for_each_token(address, process, clients))
+        for name, each in took.items():
+            figures[f"CPU a token, {clients} clients, {name}, us"] = statistics.median(each) * 1e6
+            figures[f"CPU a token, {clients} clients, {name}, least, us"] = min(each) * 1e6
     return figures
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["serve"]:
-        serve()
-    else:
-        with server() as (address, process):
-            for name, figure in asyncio.run(measure(address, process)).items():
-                print(f"{name:40} {figure:8.2f}")
+    match sys.argv[1:]:
+        case ["serve"]:
+            serve()
+        case ["bare"]:
+            bare.run(STEP_MILLISECONDS / 1000)
+        case _:
+            with server("serve") as puna, server("bare") as least:
+                found = asyncio.run(measure({"puna": puna, "a bare server": least}))
+                for name, figure in found.items():
+                    print(f"{name:44} {figure:8.2f}")

@@ -1,8 +1,10 @@
 """Who is at the door of an idle engine comes along in the first step; no other waits for them."""
 
+import math
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,8 @@ from harness import Driver, driver, request
 
 from puna.engine.libllama import Library
 from puna.engine.orders import Orders
-from puna.protocol import Placement
+from puna.engine.steps import ALONE_SECONDS, PATIENCE, Tempo, Work
+from puna.protocol import Pace, Placement
 
 LONG = 3600.0
 PLACEMENT = Placement(context=256, sequences=2, batch=64, threads=1)
@@ -75,3 +78,24 @@ def test_who_decodes_does_not_wait(library: Library, shape: Callable[[str], Path
 
 def _make_patient(its: Driver) -> None:
     its.engine._tempo.patience = lambda tokens: LONG if tokens else 0.0
+
+
+def test_patience_is_a_small_part_of_what_the_step_will_take() -> None:
+    tempo = Tempo(Pace(), 512)
+    assert tempo.patience(100) == 0, "nothing is known yet"
+    tempo.record(Work(prefill=100, decodes=0, drafts=0, pictures=0), 0.2, 0)
+    assert tempo.patience(50) == pytest.approx(0.1 * PATIENCE)
+    assert tempo.patience(100_000) == pytest.approx(ALONE_SECONDS * PATIENCE)
+    # So few tokens are dear each, and say nothing about many.
+    tempo.record(Work(prefill=2, decodes=0, drafts=0, pictures=0), 0.2, 0)
+    assert tempo.patience(50) == pytest.approx(0.1 * PATIENCE)
+
+
+def test_only_of_decodes_is_it_said_how_long_they_take() -> None:
+    tempo = Tempo(Pace(), 512)
+    decodes = Work(prefill=0, decodes=4, drafts=0, pictures=0)
+    assert tempo.expected(decodes) == math.inf
+    tempo.record(decodes, 0.01, 0)
+    assert tempo.expected(decodes) == 0.01
+    for other in ({"prefill": 1}, {"pictures": 1}, {"decodes": 8}):
+        assert tempo.expected(replace(decodes, **other)) == math.inf

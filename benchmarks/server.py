@@ -31,6 +31,8 @@ from puna.runners.runner import Runner
 STREAMS, REQUESTS, TOKENS, ROUNDS = 16, 48, 400, 5
 FIRSTS, STARTS = 200, 9
 QUESTION = "What do llamas eat?"
+# Has three times as long an answer, in which what the requests cost hides less of what tokens do.
+STORY = "Tell me a long story about a llama."
 
 
 @contextmanager
@@ -42,12 +44,12 @@ def server() -> Iterator[tuple[str, psutil.Process]]:
             yield address, psutil.Process(process.pid)
 
 
-async def chat(address: str, tokens: int, seed: int) -> tuple[float, int]:
+async def chat(address: str, tokens: int, seed: int, question: str = QUESTION) -> tuple[float, int]:
     """Ask for so many tokens; the seconds to the first byte, and how many tokens came."""
     url = urlsplit(f"//{address}")
     reader, writer = await asyncio.open_connection(url.hostname, url.port)
     options = {"num_predict": tokens, "seed": seed}
-    messages = [{"role": "user", "content": QUESTION}]
+    messages = [{"role": "user", "content": question}]
     body = json.dumps({"model": "cria", "messages": messages, "options": options})
     head = f"POST /api/chat HTTP/1.1\r\nHost: {address}\r\nContent-Length: {len(body)}\r\n"
     began = time.perf_counter()
@@ -67,7 +69,7 @@ async def spent(
     """How many tokens many streams brought, and the CPU of server and runner."""
     before = seconds(process), seconds(runner)
     seeds = range(seed * 1000, seed * 1000 + REQUESTS)
-    answers = await asyncio.gather(*(chat(address, tokens, one) for one in seeds))
+    answers = await asyncio.gather(*(chat(address, tokens, one, STORY) for one in seeds))
     after = seconds(process), seconds(runner)
     used = [end - start for start, end in zip(before, after, strict=True)]
     return sum(count for _, count in answers), used

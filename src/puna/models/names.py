@@ -66,7 +66,7 @@ class Name:
     @property
     def current(self) -> "Name":
         """The name without a revision."""
-        return replace(self, revision="")
+        return replace(self, revision="") if self.revision else self
 
     def __str__(self) -> str:
         """The shortest form, as Ollama prints it."""

@@ -54,13 +54,15 @@ class Store:
 
     def spelled(self, name: Name) -> Name:
         """The name as the store spells it, for names are the same whatever their case."""
-        if self.file(name).is_file():
+        parts = [*name.file.parts]
+        folder = os.fspath(self.manifests)
+        if os.path.isfile(os.path.join(folder, *parts)):
             return name
-        folder = self.manifests
-        parts: list[str] = []
-        for part in name.file.parts:
-            parts.append(_spelled(folder, part))
-            folder = folder / parts[-1]
+        for place, part in enumerate(parts):
+            if (spelled := _spelled(folder, part)) is None:
+                break
+            parts[place] = spelled
+            folder = os.path.join(folder, spelled)
         host, namespace, model, tag = parts
         return Name(model, tag, namespace, host, name.revision)
 
@@ -203,11 +205,12 @@ def missing(store: Store, revision: Revision) -> list[str]:
     return sorted(one for one in revision.manifest.digests if not store.blobs.has(one))
 
 
-def _spelled(folder: Path, part: str) -> str:
-    if (folder / part).exists():
+def _spelled(folder: str, part: str) -> str | None:
+    """How a folder spells this part of a name; None if it has nothing of that name."""
+    if os.path.exists(os.path.join(folder, part)):
         return part
     with suppress(OSError):
         for entry in sorted(os.listdir(folder)):
             if entry.isascii() and entry.lower() == part.lower():
                 return entry
-    return part
+    return None

@@ -33,7 +33,11 @@ def main() -> None:
             collect(store)
         return
     library = Library(store)
-    weights = {"m.gguf": store.blobs.add_file(Path(file))}
+    digest = store.blobs.add_file(Path(file))
+    # As clients do: what lies there may go until it is asked for.
+    while not store.offers(digest):
+        store.blobs.add_file(Path(file))
+    weights = {"m.gguf": digest}
     for place in range(MODELS):
         system = words(int(number[0]), place)
         asked = CreateRequest(f"m{number[0]}:{place}", files=weights, system=system)

@@ -155,7 +155,7 @@ async def test_an_answer_is_the_same_in_fewer_frames(
             its.close()
     assert joined(told[0.0]) == joined(told[LONG])
     assert len(joined(told[LONG])[1]) == 40
-    # Its first token, what lay between, and the last: a step now and then is for measuring.
+    # Its first token, what lay between, and the last.
     assert len(told[LONG]) < 5 < 30 < len(told[0.0])
     assert any(isinstance(delta, PromptDelta) for delta in told[LONG][0])
 

@@ -54,10 +54,9 @@ class Store:
 
     def spelled(self, name: Name) -> Name:
         """The name as the store spells it, for names are the same whatever their case."""
-        parts = [*name.file.parts]
-        folder = os.fspath(self.manifests)
-        if os.path.isfile(os.path.join(folder, *parts)):
+        if self.file(name).is_file():
             return name
+        parts, folder = [*name.file.parts], os.fspath(self.manifests)
         for place, part in enumerate(parts):
             if (spelled := _spelled(folder, part)) is None:
                 break
